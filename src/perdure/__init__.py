@@ -1,0 +1,1 @@
+"""Perdure makes OpenAI Agents SDK agents durable. Public names only."""

@@ -1,0 +1,105 @@
+"""Every error that Perdure raises on purpose, in one tree.
+
+    PerdureError
+    ├── ProtocolError              bytes on the wire that break the service protocol
+    │   ├── FrameTooLarge
+    │   ├── FrameTruncated
+    │   ├── UnknownMessage
+    │   ├── MalformedMessage
+    │   └── ProtocolViolation
+    ├── EngineError
+    │   ├── DataDirLocked          another engine has this data directory open
+    │   ├── StoreTooNew            the file was written by a newer Perdure
+    │   ├── StoreFailed            the disk refused a write; nothing was acknowledged
+    │   ├── DiscoveryFailed        a deployment did not answer with a usable manifest
+    │   └── Unsupported            a feature that this version does not have yet
+    ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
+    ├── DurableError
+    │   ├── NotDurable             something that cannot be journaled was awaited or called
+    │   └── Stuck                  no task can ever wake again
+    ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
+    └── CommandError               a command line mistake, told in one line
+"""
+
+from __future__ import annotations
+
+
+class PerdureError(Exception):
+    """Root of the tree: catch it to catch all that Perdure raises on purpose."""
+
+
+class ProtocolError(PerdureError):
+    """Bytes that break the service protocol."""
+
+
+class FrameTooLarge(ProtocolError):
+    """A frame announces more bytes than the limit allows."""
+
+
+class FrameTruncated(ProtocolError):
+    """The stream ended inside a frame."""
+
+
+class UnknownMessage(ProtocolError):
+    """A frame has a message type that no version we speak defines."""
+
+
+class MalformedMessage(ProtocolError):
+    """A frame's payload is not the protobuf message that its type announces."""
+
+
+class ProtocolViolation(ProtocolError):
+    """A well-formed message that is not allowed in this phase of the conversation."""
+
+
+class EngineError(PerdureError):
+    """The embedded engine cannot go on, or cannot start."""
+
+
+class DataDirLocked(EngineError):
+    """Another engine has this data directory open."""
+
+
+class StoreTooNew(EngineError):
+    """The data file was written by a newer version of Perdure."""
+
+
+class StoreFailed(EngineError):
+    """The disk refused a write. Nothing of that batch was acknowledged to anybody."""
+
+
+class DiscoveryFailed(EngineError):
+    """A deployment did not answer discovery with a manifest that we can use."""
+
+
+class Unsupported(EngineError):
+    """A feature of the protocol that this version of the engine does not have yet."""
+
+
+class RequestError(PerdureError):
+    """A client's mistake. `status` is the HTTP status of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class DurableError(PerdureError):
+    """Misuse of the deterministic loop."""
+
+
+class NotDurable(DurableError):
+    """Something that cannot be journaled was awaited or called on the deterministic loop."""
+
+
+class Stuck(DurableError):
+    """Every task waits, and nothing that is durable can wake any of them."""
+
+
+class IncompatibleSDK(PerdureError):
+    """The installed openai-agents lacks a name that we wrap."""
+
+
+class CommandError(PerdureError):
+    """A mistake on the command line. The CLI prints its message as one line and exits with 2."""
