@@ -1,0 +1,91 @@
+"""A child process that tests start, wait for, SIGKILL and start again.
+
+Each child leads its own session, so that SIGKILL reaches the workers it forked and nothing else: a server
+that supervises workers would leave them running, and listening, when only its own pid is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import pyqwest
+
+PERDURE = [str(Path(sys.executable).with_name("perdure"))]  # the command that a user types
+
+
+class ChildDied(AssertionError):
+    """The child ended, or never answered, while a test waited for it. The message has its last output."""
+
+
+class ChildProcess:
+    """One command line; `start` runs it, and may run it again after `kill`.
+
+    Output of all its lives is appended to `log_path`.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, log_path: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = list(command)
+        self.log_path = log_path
+        self.env = {**os.environ, **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        assert not self.alive, "already running"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session; returns when the child is gone. Harmless when it is gone already."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):  # it ended by itself, and so did its workers
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(timeout=10)
+
+    async def wait_for_http(self, url: str, *, http2: bool = False, timeout_s: float = 30) -> None:
+        """Poll `url` until it answers 200. Raises ChildDied, with the child's last output, if it does not."""
+        version = pyqwest.HTTPVersion.HTTP2 if http2 else pyqwest.HTTPVersion.HTTP1
+        client = pyqwest.Client(pyqwest.HTTPTransport(http_version=version, timeout=2, enable_otel=False))
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                response = await client.get(url)
+                if response.status == 200:
+                    return
+                problem = f"HTTP {response.status}"
+            except (OSError, pyqwest.ReadError, pyqwest.WriteError) as error:
+                problem = repr(error)
+            if not self.alive:
+                raise ChildDied(f"{self.command[0]} ended before {url} answered:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ChildDied(f"{url} not up after {timeout_s} s ({problem}):\n{self.log_tail()}")
+            await anyio.sleep(0.02)
+
+    def log_tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
