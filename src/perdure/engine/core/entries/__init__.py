@@ -1,1 +1,42 @@
+"""What the engine does for each family of journal commands.
 
+`CHECKS` refuse a command before it is journaled; `RULES` act on one that has just been. A command in
+neither table (Run, Output, a custom one) is journaled and needs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from perdure.engine.core.actions import Action
+from perdure.engine.core.entries import attach, call, keyed, signal, sleep
+from perdure.engine.core.entries.rejection import CommandRejected
+from perdure.engine.core.model import Invocation
+from perdure.engine.core.transaction import Transaction
+from perdure.protocol.messages import MessageType
+
+Check = Callable[[Any, Transaction], None]
+Rule = Callable[[Any, Invocation, Transaction, int], list[Action]]
+
+CHECKS: dict[int, Check] = {
+    MessageType.CALL: call.check,
+    MessageType.ONE_WAY_CALL: call.check,
+    MessageType.SEND_SIGNAL: signal.check_signal,
+    MessageType.COMPLETE_AWAKEABLE: signal.check_awakeable,
+    MessageType.ATTACH_INVOCATION: attach.check,
+    MessageType.GET_INVOCATION_OUTPUT: attach.check,
+    **dict.fromkeys(keyed.COMMANDS, keyed.check),
+}
+
+RULES: dict[int, Rule] = {
+    MessageType.CALL: call.apply,
+    MessageType.ONE_WAY_CALL: call.apply_one_way,
+    MessageType.SLEEP: sleep.apply,
+    MessageType.SEND_SIGNAL: signal.apply,
+    MessageType.COMPLETE_AWAKEABLE: signal.apply_awakeable,
+    MessageType.ATTACH_INVOCATION: attach.apply,
+    MessageType.GET_INVOCATION_OUTPUT: attach.apply_output,
+}
+
+__all__ = ["CHECKS", "RULES", "CommandRejected"]

@@ -1,0 +1,54 @@
+"""Attach to another invocation, or ask for its output."""
+
+from __future__ import annotations
+
+from perdure.engine.core.actions import Action
+from perdure.engine.core.entries.rejection import CommandRejected
+from perdure.engine.core.lifecycle import attempt, waiters
+from perdure.engine.core.model import Failure, Invocation, Waiter, WaiterKind
+from perdure.engine.core.results import notification
+from perdure.engine.core.transaction import Transaction
+from perdure.protocol import ids
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+
+AnyAttach = pb.AttachInvocationCommand | pb.GetInvocationOutputCommand
+
+NOT_FOUND = Failure(404, "invocation not found")
+
+
+def check(message: AnyAttach, tx: Transaction) -> None:
+    """Workflows follow with the keyed services."""
+    if message.WhichOneof("target") in (None, "workflow_target"):
+        raise CommandRejected(501, "attaching to a workflow needs workflows, which this engine lacks yet")
+
+
+def apply(
+    message: pb.AttachInvocationCommand, invocation: Invocation, tx: Transaction, now_ms: int
+) -> list[Action]:
+    """The result when there is one, now or later; a failure when the target is unknown."""
+    target_id = _target_id(message)
+    if tx.invocation(target_id) is None:
+        payload = notification(message.result_completion_id, NOT_FOUND)
+        return attempt.notify(invocation.id, MessageType.ATTACH_INVOCATION_COMPLETION, payload, tx, now_ms)
+    waiter = Waiter(target_id, invocation.id, message.result_completion_id, WaiterKind.ATTACH)
+    return waiters.add(waiter, tx, now_ms)
+
+
+def apply_output(
+    message: pb.GetInvocationOutputCommand, invocation: Invocation, tx: Transaction, now_ms: int
+) -> list[Action]:
+    """The result as it is now; void when there is none yet."""
+    target = tx.invocation(_target_id(message))
+    result = NOT_FOUND if target is None else target.result
+    payload = notification(message.result_completion_id, result)
+    return attempt.notify(invocation.id, MessageType.GET_INVOCATION_OUTPUT_COMPLETION, payload, tx, now_ms)
+
+
+def _target_id(message: AnyAttach) -> str:
+    if message.WhichOneof("target") == "invocation_id":
+        return message.invocation_id
+    request = message.idempotent_request_target
+    return ids.idempotent_invocation_id(
+        request.service_name, request.handler_name, request.service_key, request.idempotency_key
+    )

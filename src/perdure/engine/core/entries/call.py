@@ -1,0 +1,69 @@
+"""Call and one-way call: another handler is invoked.
+
+The callee's id is derived from the caller's and the command's completion id (or from the idempotency
+key): the command is journaled once, so the callee exists once, and no randomness is needed.
+"""
+
+from __future__ import annotations
+
+from perdure.engine.core.actions import Action
+from perdure.engine.core.entries.rejection import CommandRejected
+from perdure.engine.core.lifecycle import attempt, invoke, waiters
+from perdure.engine.core.model import Invocation, Target, Waiter, WaiterKind
+from perdure.engine.core.transaction import Transaction
+from perdure.protocol import ids
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+
+AnyCall = pb.CallCommand | pb.OneWayCallCommand
+
+
+def check(message: AnyCall, tx: Transaction) -> None:
+    """The callee must exist. It may be deployed later: then a retry of the attempt finds it."""
+    if tx.handler(message.service_name, message.handler_name) is None:
+        raise CommandRejected(
+            404, f"cannot call {message.service_name}/{message.handler_name}: no deployment serves it"
+        )
+
+
+def apply(message: pb.CallCommand, invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
+    """Invoke, tell the caller the callee's id, and its result when there is one."""
+    callee_id, actions = _invoke(message, invocation, None, tx, now_ms)
+    waiter = Waiter(callee_id, invocation.id, message.result_completion_id, WaiterKind.CALL)
+    return actions + waiters.add(waiter, tx, now_ms)
+
+
+def apply_one_way(
+    message: pb.OneWayCallCommand, invocation: Invocation, tx: Transaction, now_ms: int
+) -> list[Action]:
+    """Invoke, now or at `invoke_time`, and tell the caller the callee's id."""
+    return _invoke(message, invocation, message.invoke_time or None, tx, now_ms)[1]
+
+
+def _invoke(
+    message: AnyCall, caller: Invocation, execute_at_ms: int | None, tx: Transaction, now_ms: int
+) -> tuple[str, list[Action]]:
+    target = Target(message.service_name, message.handler_name, message.key)
+    id_completion = message.invocation_id_notification_idx
+    if message.idempotency_key:
+        callee_id = ids.idempotent_invocation_id(
+            target.service, target.handler, target.key, message.idempotency_key
+        )
+    else:
+        callee_id = ids.derived_invocation_id("call", caller.id, str(id_completion))
+    _, actions = invoke.create(
+        callee_id,
+        target,
+        message.parameter,
+        tuple((header.key, header.value) for header in message.headers),
+        tx,
+        now_ms,
+        idempotency_key=message.idempotency_key or None,
+        execute_at_ms=execute_at_ms,
+        caller_id=caller.id,
+    )
+    known = pb.Notification(completion_id=id_completion, invocation_id=callee_id)
+    actions += attempt.notify(
+        caller.id, MessageType.CALL_INVOCATION_ID_COMPLETION, known.SerializeToString(), tx, now_ms
+    )
+    return callee_id, actions

@@ -1,0 +1,87 @@
+"""Everything that can happen to the engine.
+
+`request` is the asker's own token, given back in a Reply action; None when nobody asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.engine.core.model import Result, Target, Timer
+from perdure.protocol.session import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """A request for a new invocation, or for one that exists when the id is an idempotent one."""
+
+    id: str
+    target: Target
+    parameter: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    idempotency_key: str | None = None
+    execute_at_ms: int | None = None
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a running attempt said, in order."""
+
+    id: str
+    attempt: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer is due."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal from outside: an awakeable resolved or rejected (by index), or a named signal.
+
+    `result` None stands for void.
+    """
+
+    id: str
+    signal: int | str
+    result: Result | None
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask an invocation to end itself, by a signal its code can react to."""
+
+    id: str
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End an invocation and its callees at once, without asking their code."""
+
+    id: str
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on now: a paused, suspended or backing-off invocation starts its next attempt."""
+
+    id: str
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """The engine has (re)started, or an attempt was lost without a word: start it again."""
+
+    id: str
+
+
+Input = Invoke | Progress | TimerFired | Signal | Cancel | Kill | Resume | Recover

@@ -1,0 +1,56 @@
+"""An invocation has its result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from perdure.engine.core.actions import Action, Complete, SetTimer
+from perdure.engine.core.lifecycle import waiters
+from perdure.engine.core.model import Invocation, Result, Status, Timer, TimerKind
+from perdure.engine.core.results import result_of
+from perdure.engine.core.transaction import Transaction
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+
+RETENTION_MS_DEFAULT = 24 * 60 * 60 * 1000
+"""How long a completed invocation stays readable, as on restate-server: one day."""
+
+
+def with_journaled_output(invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
+    """The attempt ended; its output is a command in the journal (the session saw to that)."""
+    output = next(e for e in reversed(tx.journal(invocation.id)) if e.type == MessageType.OUTPUT)
+    result = result_of(pb.OutputCommand.FromString(output.payload))
+    assert result is not None, "an output is a value or a failure"
+    return with_result(invocation, result, tx, now_ms)
+
+
+def with_result(invocation: Invocation, result: Result, tx: Transaction, now_ms: int) -> list[Action]:
+    """Complete: forget its timers, tell those who wait, and plan its removal."""
+    completed = replace(
+        invocation,
+        status=Status.COMPLETED,
+        result=result,
+        awaiting_on=None,
+        next_retry_at_ms=None,
+        completed_at_ms=now_ms,
+        modified_at_ms=now_ms,
+    )
+    tx.put_invocation(completed)
+    tx.remove_timers(completed.id)
+    purge = Timer(now_ms + _retention_ms(completed, tx), TimerKind.PURGE, completed.id)
+    tx.add_timer(purge)
+    told = waiters.tell_all(completed, tx, now_ms)
+    return [*told, SetTimer(purge), Complete(completed.id, result)]
+
+
+def _retention_ms(invocation: Invocation, tx: Transaction) -> int:
+    handler = tx.handler(invocation.target.service, invocation.target.handler)
+    if handler is None:
+        return RETENTION_MS_DEFAULT
+    journal = handler.options.journal_retention_ms
+    retention = RETENTION_MS_DEFAULT if journal is None else journal
+    if invocation.idempotency_key is not None:
+        # A repeated request must find its first answer for as long as was promised.
+        idempotency = handler.options.idempotency_retention_ms
+        retention = max(retention, RETENTION_MS_DEFAULT if idempotency is None else idempotency)
+    return retention

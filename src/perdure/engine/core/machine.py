@@ -1,0 +1,37 @@
+"""The dispatch table of the engine, and nothing else: which rule answers which input, and which command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from perdure.engine.core.actions import Action
+from perdure.engine.core.inputs import (
+    Cancel,
+    Input,
+    Invoke,
+    Kill,
+    Progress,
+    Recover,
+    Resume,
+    Signal,
+    TimerFired,
+)
+from perdure.engine.core.lifecycle import cancel, invoke, kill, progress, resume, timer
+from perdure.engine.core.transaction import Transaction
+
+_RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
+    Invoke: invoke.apply,
+    Progress: progress.apply,
+    TimerFired: timer.apply,
+    Signal: resume.apply_signal,
+    Cancel: cancel.apply,
+    Kill: kill.apply,
+    Resume: resume.apply,
+    Recover: resume.apply_recover,
+}
+
+
+def apply(event: Input, tx: Transaction, now_ms: int) -> list[Action]:
+    """Apply one input. Reads and writes only `tx`; the actions are for after its commit."""
+    return _RULES[type(event)](event, tx, now_ms)

@@ -1,0 +1,60 @@
+"""Table `deployment`, all of it in memory: there are few, and every call asks which handlers exist."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest, decode_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where services run. `address` is a URL, or `in-process:NAME`."""
+
+    id: str
+    address: str
+    manifest: Manifest
+    manifest_json: bytes
+    created_at_ms: int
+
+
+class Deployments:
+    """Reads and writes of the table. The newest deployment of a service takes its new invocations."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._by_id: dict[str, Deployment] = {}
+        self.forget()
+
+    def put(self, deployment: Deployment) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO deployment VALUES (?, ?, ?, ?)",
+            (deployment.id, deployment.address, deployment.manifest_json, deployment.created_at_ms),
+        )
+        self._by_id.pop(deployment.id, None)
+        self._by_id[deployment.id] = deployment
+
+    def all(self) -> list[Deployment]:
+        """Oldest first."""
+        return list(self._by_id.values())
+
+    def of_service(self, service: str) -> tuple[Deployment, ServiceManifest] | None:
+        """The newest that serves it."""
+        for deployment in reversed(self._by_id.values()):
+            if manifest := deployment.manifest.services.get(service):
+                return deployment, manifest
+        return None
+
+    def handler(self, service: str, handler: str) -> HandlerManifest | None:
+        found = self.of_service(service)
+        return found[1].handlers.get(handler) if found else None
+
+    def forget(self) -> None:
+        """Read the table again: after a rollback only the file is right."""
+        rows = self._connection.execute(
+            "SELECT id, address, manifest, created_at_ms FROM deployment ORDER BY created_at_ms, id"
+        )
+        self._by_id = {
+            row[0]: Deployment(row[0], row[1], decode_manifest(row[2]), row[2], row[3]) for row in rows
+        }

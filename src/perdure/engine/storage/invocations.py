@@ -1,0 +1,134 @@
+"""Table `invocation`. Running invocations are kept in memory too: every step of theirs asks for them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from perdure.engine.core.model import Failure, Invocation, Problem, Result, Status, Success, Target
+
+_COLUMNS = (
+    "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
+    "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
+    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms"
+)
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
+
+
+class Invocations:
+    """Reads and writes of the table."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._running: dict[str, Invocation] = {}
+
+    def get(self, invocation_id: str) -> Invocation | None:
+        if (running := self._running.get(invocation_id)) is not None:
+            return running
+        row = self._connection.execute(_GET, (invocation_id,)).fetchone()
+        return _decode(row) if row else None
+
+    def put(self, invocation: Invocation) -> None:
+        self._connection.execute(_PUT, _encode(invocation))
+        if invocation.status is Status.RUNNING:
+            self._running[invocation.id] = invocation
+        else:
+            self._running.pop(invocation.id, None)
+
+    def delete(self, invocation_id: str) -> None:
+        self._connection.execute("DELETE FROM invocation WHERE id = ?", (invocation_id,))
+        self._running.pop(invocation_id, None)
+
+    def forget(self) -> None:
+        """Drop what memory holds: after a rollback only the file is right."""
+        self._running.clear()
+
+    def unfinished_ids(self, service: str) -> list[str]:
+        """Those of a service that must run again when the engine starts."""
+        query = (
+            "SELECT id FROM invocation WHERE status <> 'completed' AND service = ? "
+            "AND status IN ('running', 'backing-off') ORDER BY created_at_ms, id"
+        )
+        return [row[0] for row in self._connection.execute(query, (service,))]
+
+    def newest(self, limit: int, status: str | None, service: str | None) -> Iterator[Invocation]:
+        """The newest first, filtered."""
+        where = [f"{column} = ?" for column, value in (("status", status), ("service", service)) if value]
+        condition = f"WHERE {' AND '.join(where)}" if where else ""
+        query = f"SELECT {_COLUMNS} FROM invocation {condition} ORDER BY created_at_ms DESC, id LIMIT ?"
+        values = [value for value in (status, service) if value]
+        for row in self._connection.execute(query, (*values, limit)):
+            yield _decode(row)
+
+
+def _encode(invocation: Invocation) -> tuple[object, ...]:
+    value, failure = None, None
+    match invocation.result:
+        case Success(value):
+            pass
+        case Failure():
+            failure = json.dumps(asdict(invocation.result))
+        case None:
+            pass
+    return (
+        invocation.id,
+        invocation.target.service,
+        invocation.target.handler,
+        invocation.target.key,
+        invocation.status.value,
+        invocation.created_at_ms,
+        invocation.modified_at_ms,
+        invocation.attempt,
+        invocation.deployment_id,
+        invocation.idempotency_key,
+        invocation.caller_id,
+        invocation.scheduled_at_ms,
+        invocation.awaiting_on,
+        invocation.retry_count,
+        invocation.failed_at_length,
+        invocation.next_retry_at_ms,
+        json.dumps(asdict(invocation.problem)) if invocation.problem else None,
+        value,
+        failure,
+        invocation.completed_at_ms,
+    )
+
+
+def _decode(row: Any) -> Invocation:
+    # The table's columns are typed by the migration; sqlite3 knows nothing of it.
+    (
+        invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
+        idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
+        problem, value, failure, completed,
+    ) = row  # fmt: skip
+    return Invocation(
+        id=invocation_id,
+        target=Target(service, handler, key),
+        status=Status(status),
+        created_at_ms=created,
+        modified_at_ms=modified,
+        attempt=attempt,
+        deployment_id=deployment_id,
+        idempotency_key=idempotency_key,
+        caller_id=caller_id,
+        scheduled_at_ms=scheduled,
+        awaiting_on=awaiting_on,
+        retry_count=retry_count,
+        failed_at_length=failed_at_length,
+        next_retry_at_ms=next_retry,
+        problem=Problem(**json.loads(problem)) if problem else None,
+        result=_result(value, failure),
+        completed_at_ms=completed,
+    )
+
+
+def _result(value: bytes | None, failure: str | None) -> Result | None:
+    if failure is not None:
+        parts = json.loads(failure)
+        metadata = tuple((key, text) for key, text in parts["metadata"])
+        return Failure(parts["code"], parts["message"], metadata)
+    return None if value is None else Success(value)

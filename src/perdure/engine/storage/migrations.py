@@ -1,0 +1,86 @@
+"""The file's format, as numbered steps. Each runs once, in one transaction with its number.
+
+Never change a step that has been released: add the next one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from perdure.errors import StoreTooNew
+
+_STEPS = (
+    """
+    CREATE TABLE invocation (
+        id TEXT PRIMARY KEY,
+        service TEXT NOT NULL,
+        handler TEXT NOT NULL,
+        key TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        modified_at_ms INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        deployment_id TEXT,
+        idempotency_key TEXT,
+        caller_id TEXT,
+        scheduled_at_ms INTEGER,
+        awaiting_on BLOB,
+        retry_count INTEGER NOT NULL,
+        failed_at_length INTEGER NOT NULL,
+        next_retry_at_ms INTEGER,
+        problem TEXT,               -- JSON
+        result_value BLOB,
+        result_failure TEXT,        -- JSON
+        completed_at_ms INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX invocation_by_time ON invocation (created_at_ms DESC, id);
+    CREATE INDEX invocation_unfinished ON invocation (service, status) WHERE status <> 'completed';
+
+    CREATE TABLE journal (
+        invocation_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        type INTEGER NOT NULL,
+        payload BLOB NOT NULL,      -- the message as it came over the wire
+        appended_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (invocation_id, position)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE timer (
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        invocation_id TEXT NOT NULL,
+        completion_id INTEGER NOT NULL,
+        PRIMARY KEY (at_ms, kind, invocation_id, completion_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX timer_by_invocation ON timer (invocation_id);
+
+    CREATE TABLE waiter (
+        invocation_id TEXT NOT NULL,
+        waiter_id TEXT NOT NULL,
+        completion_id INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        PRIMARY KEY (invocation_id, waiter_id, completion_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX waiter_by_waiter ON waiter (waiter_id);
+
+    CREATE TABLE deployment (
+        id TEXT PRIMARY KEY,
+        address TEXT NOT NULL,
+        manifest BLOB NOT NULL,     -- JSON, as the deployment sent it
+        created_at_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest format. Raises StoreTooNew for a file from a later version."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(_STEPS):
+        raise StoreTooNew(
+            f"this data directory has format {version}, and this version of perdure reads up to "
+            f"{len(_STEPS)}: run the newer perdure that wrote it, or use another --data-dir"
+        )
+    for number, step in enumerate(_STEPS[version:], start=version + 1):
+        # `executescript` ends an open transaction first, so the script carries its own.
+        connection.executescript(f"BEGIN IMMEDIATE; {step}; PRAGMA user_version = {number}; COMMIT;")
