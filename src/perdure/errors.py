@@ -11,6 +11,7 @@
     │   ├── DataDirLocked          another engine has this data directory open
     │   ├── StoreTooNew            the file was written by a newer Perdure
     │   ├── StoreFailed            the disk refused a write; nothing was acknowledged
+    │   ├── PortInUse              another program listens on an address that we were given
     │   ├── DiscoveryFailed        a deployment did not answer with a usable manifest
     │   └── Unsupported            a feature that this version does not have yet
     ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
@@ -19,6 +20,7 @@
     │   └── Stuck                  no task can ever wake again
     ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
     └── CommandError               a command line mistake, told in one line
+        └── EngineUnreachable      nothing answers at the admin address
 """
 
 from __future__ import annotations
@@ -68,6 +70,10 @@ class StoreFailed(EngineError):
     """The disk refused a write. Nothing of that batch was acknowledged to anybody."""
 
 
+class PortInUse(EngineError):
+    """Another program listens on an address that we were given."""
+
+
 class DiscoveryFailed(EngineError):
     """A deployment did not answer discovery with a manifest that we can use."""
 
@@ -103,3 +109,7 @@ class IncompatibleSDK(PerdureError):
 
 class CommandError(PerdureError):
     """A mistake on the command line. The CLI prints its message as one line and exits with 2."""
+
+
+class EngineUnreachable(CommandError):
+    """Nothing that is an engine answers at the admin address. The CLI exits with 3."""

@@ -1,0 +1,61 @@
+"""`perdure invocations list`: one line an invocation."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from perdure.cli.admin_client import Invocation
+from perdure.cli.terminal import STATUS_STYLES, console, duration, now, parse_time
+
+
+def print_table(invocations: list[Invocation], limit: int) -> None:
+    """Prints them in the order given; says so when there may be more than `limit`."""
+    out = console()
+    if not invocations:
+        out.print("no invocations")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("ID", no_wrap=True, min_width=len(invocations[0]["id"]))
+    table.add_column("TARGET", no_wrap=True, overflow="ellipsis")
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("AGE", justify="right", no_wrap=True)
+    table.add_column("TOOK", justify="right", no_wrap=True)
+    table.add_column("ENTRIES", justify="right", no_wrap=True)
+    table.add_column("FAILURE", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in invocations:
+        table.add_row(
+            row["id"],
+            Text(row["target"]),
+            status_text(row),
+            duration((now() - parse_time(row["created_at"])).total_seconds()),
+            took(row) or "",
+            str(row.get("journal_size", "")),
+            Text(" ".join(failure(row).split()), style="red"),
+        )
+    out.print(table)
+    if len(invocations) == limit:
+        out.print(f"the newest {limit}; more with --limit", style="dim")
+
+
+def status_text(invocation: Invocation) -> Text:
+    """`completed` is said as how it ended."""
+    status = invocation["status"]
+    if status == "completed" and invocation.get("completion_result") == "failure":
+        status = "failed"
+    retries = invocation.get("retry_count", 0)
+    note = f" (retry {retries})" if retries and status in ("running", "backing-off") else ""
+    return Text(status + note, style=STATUS_STYLES.get(status, ""))
+
+
+def took(invocation: Invocation) -> str | None:
+    """From its creation to its end, if it has ended."""
+    if "completed_at" not in invocation:
+        return None
+    lived = parse_time(invocation["completed_at"]) - parse_time(invocation["created_at"])
+    return duration(lived.total_seconds())
+
+
+def failure(invocation: Invocation) -> str:
+    """How it failed in the end, or at its last attempt."""
+    return invocation.get("completion_failure") or invocation.get("last_failure") or ""

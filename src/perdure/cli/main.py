@@ -1,0 +1,47 @@
+"""The `perdure` command: its commands, and the one place where an error becomes a line on stderr.
+
+Nothing heavy is imported here: the agents SDK costs two seconds, and `perdure version` must not pay
+them. Each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+from perdure.cli import engine, invocations, serve, up, version
+from perdure.cli.exit_codes import INTERRUPTED, exit_code_of
+from perdure.errors import PerdureError
+
+app = typer.Typer(
+    name="perdure",
+    help="Durable agents: every model call, tool call and approval is journaled, and survives kill -9.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up.up)
+app.command()(engine.engine)
+app.command()(serve.serve)
+app.add_typer(invocations.app, name="invocations")
+app.command()(version.version)
+
+
+def main() -> None:
+    """Entry point. A mistake is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it."""
+    try:
+        app()
+    except PerdureError as error:
+        if os.environ.get("PERDURE_TRACEBACK"):
+            traceback.print_exc()
+        print(f"perdure: {error}", file=sys.stderr)
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""`perdure serve TARGET`: the service endpoint that a restate-server calls over HTTP/2."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing
+import socket
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perdure.cli.options import TargetArgument, split_address
+from perdure.cli.target import Target
+from perdure.errors import CommandError, PerdureError
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+    from granian.server import MPServer
+
+    from perdure.cli.service_endpoint import WorkerReport
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+# restate-server opens a connection for every 128 attempts, other engines may not; and the default of
+# granian, 200 streams, would then be a limit that no message explains.
+_STREAMS_PER_CONNECTION_MAX = 10_000
+_REQUESTS_PER_WORKER_MAX = 10_000
+
+
+def serve(
+    target: TargetArgument,
+    bind: Annotated[
+        str,
+        typer.Option(
+            envvar="PERDURE_BIND",
+            metavar="HOST:PORT",
+            help="Where the server reaches this endpoint; 0.0.0.0:9080: from anywhere, port 0: a free one.",
+        ),
+    ] = "127.0.0.1:9080",
+    workers: Annotated[
+        int, typer.Option(envvar="PERDURE_WORKERS", min=1, help="Processes that share the port.")
+    ] = 1,
+    drain_s: Annotated[
+        int,
+        typer.Option(
+            envvar="PERDURE_DRAIN_S",
+            min=1,
+            help="Seconds that a running step has to record its result when this process is told to stop.",
+        ),
+    ] = 10,
+) -> None:
+    """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
+    parsed = Target.parse(target)
+    host, port = _claim(*split_address(bind, "--bind"))
+    reports = _reports()
+    granian = _granian(host, port, workers, drain_s)
+    failures: list[str] = []
+    threading.Thread(
+        target=_announce, args=(reports, workers, _url(host, port), target, failures), daemon=True
+    ).start()
+
+    from perdure.cli.service_endpoint import load_endpoint
+
+    try:
+        granian.serve(target_loader=partial(load_endpoint, parsed, reports), wrap_loader=False)
+    except SystemExit:
+        # granian's word for: a worker ended by itself
+        if failures:
+            raise CommandError(failures[0]) from None
+        raise PerdureError("a worker process died, and the others were stopped") from None
+
+
+def _claim(host: str, port: int) -> tuple[str, int]:
+    """The IP address and port to serve on, port 0 made real. Raises CommandError if they are taken.
+
+    Workers bind with SO_REUSEPORT, so a second `serve` on the same port would not fail by itself: it
+    would silently get half of the connections.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = min(found)  # IPv4 before IPv6, for `localhost`
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            name = probe.getsockname()
+            return name[0], name[1]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"{host}:{port} is in use: stop what listens there, or choose another with --bind"
+        else:
+            problem = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --bind"
+        raise CommandError(problem) from error
+
+
+def _reports() -> SimpleQueue[WorkerReport]:
+    # granian spawns where Python's default is forkserver; locks do not pass from one method to another
+    method = multiprocessing.get_start_method()
+    return multiprocessing.get_context("fork" if method == "fork" else "spawn").SimpleQueue()
+
+
+def _granian(host: str, port: int, workers: int, drain_s: int) -> MPServer:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP2Settings
+    from granian.log import LogLevels
+    from granian.server import MPServer
+
+    server = MPServer(
+        target="",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        workers_kill_timeout=drain_s,
+        http=HTTPModes.auto,  # HTTP/2 by prior knowledge for the engine, HTTP/1.1 for curl and probes
+        http2_settings=HTTP2Settings(max_concurrent_streams=_STREAMS_PER_CONNECTION_MAX),
+        backpressure=_REQUESTS_PER_WORKER_MAX,
+        websockets=False,
+        log_level=LogLevels.error,
+    )
+    # Set after granian has configured it, for this process only: what goes wrong with a worker is told
+    # by `serve`, in one line.
+    logging.getLogger("_granian").setLevel(logging.CRITICAL + 1)
+    return server
+
+
+def _announce(
+    reports: SimpleQueue[WorkerReport], workers: int, url: str, target: str, failures: list[str]
+) -> None:
+    targets: tuple[str, ...] = ()
+    for _ in range(workers):
+        report = reports.get()
+        if report.failure is not None:
+            failures.append(report.failure)
+            return
+        targets = report.targets
+    print(f"serving {', '.join(targets)} of {target} at {url}", file=sys.stderr)
+    print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
+
+
+def _url(host: str, port: int) -> str:
+    reachable = _ANY_ADDRESS.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

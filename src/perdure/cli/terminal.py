@@ -1,0 +1,57 @@
+"""How times, durations and statuses look in a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+_WIDTH_OF_A_PIPE = 200
+
+STATUS_STYLES = {
+    "scheduled": "cyan",
+    "running": "yellow",
+    "backing-off": "red",
+    "suspended": "blue",
+    "paused": "red",
+    "completed": "green",
+    "failed": "red",
+}
+
+
+def console() -> Console:
+    """Standard output. Into a pipe or a file lines are long, for they are read by a program."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_WIDTH_OF_A_PIPE if piped else None, highlight=False)
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 timestamp of the admin API."""
+    return datetime.fromisoformat(text)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def local_time(moment: datetime) -> str:
+    """In the reader's time zone, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """`12ms`, `1.84s`, `2m05s`, `3h10m`, `2d03h`: about three figures."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
+    if seconds < 59.995:
+        return f"{seconds:.2f}s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest_s:02d}s"
+    hours, rest_m = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h{rest_m:02d}m"
+    days, rest_h = divmod(hours, 24)
+    return f"{days}d{rest_h:02d}h"
