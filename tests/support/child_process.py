@@ -11,14 +11,42 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import pyqwest
 
-PERDURE = [str(Path(sys.executable).with_name("perdure"))]  # the command that a user types
+PERDURE = str(Path(sys.executable).with_name("perdure"))  # the command that a user types
+
+
+class Process(Protocol):
+    """What we use of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
+
+
+Spawn = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+
+
+def spawn(command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Process:
+    """Run `command` as the leader of a new session, its output appended to `log_path`."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+        )
 
 
 class ChildDied(AssertionError):
@@ -28,21 +56,22 @@ class ChildDied(AssertionError):
 class ChildProcess:
     """One command line; `start` runs it, and may run it again after `kill`.
 
-    Output of all its lives is appended to `log_path`.
+    Output of all its lives is appended to `log_path`; `env` is added to this process's environment.
     """
 
     def __init__(
-        self, command: Sequence[str], *, log_path: Path, env: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        log_path: Path,
+        env: Mapping[str, str] | None = None,
+        spawn: Spawn = spawn,
     ) -> None:
-        self.command = list(command)
+        self._command = list(command)
         self.log_path = log_path
-        self.env = {**os.environ, **(env or {})}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, "not started"
-        return self._process.pid
+        self._env = {**os.environ, **(env or {})}
+        self._spawn = spawn
+        self._process: Process | None = None
 
     @property
     def alive(self) -> bool:
@@ -50,15 +79,7 @@ class ChildProcess:
 
     def start(self) -> None:
         assert not self.alive, "already running"
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.env,
-                start_new_session=True,
-            )
+        self._process = self._spawn(self._command, self.log_path, self._env)
 
     def kill(self) -> None:
         """SIGKILL to the whole session; returns when the child is gone. Harmless when it is gone already."""
@@ -82,7 +103,7 @@ class ChildProcess:
             except (OSError, pyqwest.ReadError, pyqwest.WriteError) as error:
                 problem = repr(error)
             if not self.alive:
-                raise ChildDied(f"{self.command[0]} ended before {url} answered:\n{self.log_tail()}")
+                raise ChildDied(f"{self._command[0]} ended before {url} answered:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ChildDied(f"{url} not up after {timeout_s} s ({problem}):\n{self.log_tail()}")
             await anyio.sleep(0.02)

@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import PERDURE, ChildProcess
+from child_process import PERDURE, ChildProcess, Spawn, spawn
 from free_port import free_port
 
 
 class EmbeddedEngine:
     """One engine. `kill` and `start` again keep its data directory and its ports."""
 
-    def __init__(self, target: str, directory: Path, *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        directory: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        spawn: Spawn = spawn,
+    ) -> None:
         ingress, admin = free_port(), free_port()
         self.ingress_url = f"http://127.0.0.1:{ingress}"
         self.admin_url = f"http://127.0.0.1:{admin}"
         self.data_dir = directory / "perdure-data"
         addresses = ["--ingress", f"127.0.0.1:{ingress}", "--admin", f"127.0.0.1:{admin}"]
         self.process = ChildProcess(
-            [*PERDURE, "up", target, *addresses, "--data-dir", str(self.data_dir)],
+            [PERDURE, "up", target, *addresses, "--data-dir", str(self.data_dir)],
             log_path=directory / "perdure-up.log",
             env=env,
+            spawn=spawn,
         )
 
     async def start(self) -> None:

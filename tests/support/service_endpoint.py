@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import PERDURE, ChildProcess
+from child_process import PERDURE, ChildProcess, Spawn, spawn
 from free_port import free_port
 
 
 class ServiceEndpoint:
     """One endpoint on a free port. `kill` and `start` again keep the port, so the deployment stays valid."""
 
-    def __init__(self, target: str, directory: Path, *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        directory: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        spawn: Spawn = spawn,
+    ) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.process = ChildProcess(
-            [*PERDURE, "serve", target, "--bind", f"127.0.0.1:{port}"],
+            [PERDURE, "serve", target, "--bind", f"127.0.0.1:{port}"],
             log_path=directory / "service-endpoint.log",
             env=env,
+            spawn=spawn,
         )
 
     async def start(self) -> None:

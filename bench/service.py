@@ -1,0 +1,23 @@
+"""The service under the clock: a handler that journals as many steps as it is told, one after the other."""
+
+from __future__ import annotations
+
+import restate
+
+bench = restate.Service("Bench")
+
+
+def _step() -> int:
+    return 1
+
+
+@bench.handler()
+async def steps(ctx: restate.Context, count: int) -> int:
+    """Journal `count` steps of no work at all; answers how many results came back."""
+    done = 0
+    for _ in range(count):
+        done += await ctx.run_typed("step", _step)
+    return done
+
+
+app = restate.app([bench])

@@ -1,0 +1,49 @@
+"""What really happened: a file to which every effect appends one line, whatever the journal says of it.
+
+A line is one `write` to a descriptor opened for appending, so lines of several processes keep the order in
+which they were written, and a SIGKILL, which does not take the page cache, loses none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+PATH_ENV = "EFFECT_LOG"
+
+
+@dataclass(frozen=True)
+class Line:
+    """`event` is `ran` when the effect took place, `saw` when durable code was given its recorded result."""
+
+    event: str
+    invocation: str
+    step: str
+    receipt: str
+
+
+def ran(invocation: str, step: str) -> str:
+    """The effect itself takes place. Returns its receipt: another one each time it takes place."""
+    receipt = uuid.uuid4().hex
+    _append(Line("ran", invocation, step, receipt))
+    return receipt
+
+
+def saw(invocation: str, step: str, receipt: str) -> None:
+    """Durable code was given the result of the step, so it is recorded."""
+    _append(Line("saw", invocation, step, receipt))
+
+
+def _append(line: Line) -> None:
+    text = f"{line.event} {line.invocation} {line.step} {line.receipt}\n"
+    descriptor = os.open(os.environ[PATH_ENV], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> list[Line]:
+    return [Line(*text.split(" ")) for text in path.read_text().splitlines()]

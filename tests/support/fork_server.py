@@ -1,0 +1,108 @@
+"""`perdure ...` processes forked from one that has done the imports: 0.1 s to start instead of 2.
+
+A crash test that restarts a process a hundred times would spend three minutes importing the SDKs. What is
+forked has run no code of ours yet, has no loop, no thread and no open file, so it is killed and recovers like
+the real command; only its hash seed and its addresses are those of its siblings, which could hide code that
+replays in another order. So one start in `COLD_EVERY` is the real command, in a new interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from child_process import PERDURE, Process, spawn
+
+COLD_EVERY = 10
+
+
+class ForkServer:
+    """The process that has done the imports. A context manager: it ends with the block."""
+
+    def __init__(self) -> None:
+        self._starts = 0
+
+    def __enter__(self) -> ForkServer:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def spawn(self, command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Process:
+        """What `child_process.spawn` does with a `perdure ...` command, but nine times of ten by a fork."""
+        assert command[0] == PERDURE, command
+        self._starts += 1
+        if self._starts % COLD_EVERY == 0:
+            return spawn(command, log_path, env)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"arguments": command[1:], "log": str(log_path), "env": dict(env)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return ForkedProcess(int(self._process.stdout.readline()))
+
+
+class ForkedProcess:
+    """A grandchild: the fork server reaps it, so we know that it is gone but not its exit status."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return -1
+        return None
+
+    def wait(self, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(f"pid {self.pid}", timeout)
+            time.sleep(0.001)
+        return -1
+
+
+def _serve() -> None:
+    import agents  # noqa: F401
+    import granian  # noqa: F401
+    import uvicorn  # noqa: F401
+
+    import perdure  # noqa: F401
+    from perdure.cli.main import main
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: a killed child is gone at once
+    while line := sys.stdin.readline():
+        pid = os.fork()
+        if pid == 0:
+            _become_perdure(json.loads(line), main)
+        print(pid, flush=True)
+
+
+def _become_perdure(order: dict[str, Any], main: Callable[[], None]) -> NoReturn:
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for standard, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+        os.dup2(source, standard)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.argv = ["perdure", *order["arguments"]]
+    main()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    _serve()
