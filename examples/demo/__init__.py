@@ -1,0 +1,1 @@
+"""`make demo`: a durable agent answers, is killed, and goes on without paying for a model call twice."""
