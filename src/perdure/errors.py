@@ -17,7 +17,9 @@
     ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
     ├── DurableError
     │   ├── NotDurable             something that cannot be journaled was awaited or called
-    │   └── Stuck                  no task can ever wake again
+    │   ├── Stuck                  no task can ever wake again
+    │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
+    │   └── NotSerialisable        a step returned what the journal cannot give back
     ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
     └── CommandError               a command line mistake, told in one line
         └── EngineUnreachable      nothing answers at the admin address
@@ -101,6 +103,23 @@ class NotDurable(DurableError):
 
 class Stuck(DurableError):
     """Every task waits, and nothing that is durable can wake any of them."""
+
+
+class StepFailed(DurableError):
+    """A step failed for good with an error that the journal cannot rebuild as the object that it was.
+
+    `step` is the step's name, `type_name` the original error's `module:qualified.name`.
+    """
+
+    def __init__(self, step: str, type_name: str, message: str) -> None:
+        super().__init__(f"step {step!r} failed with {type_name.rpartition(':')[2]}: {message}")
+        self.step = step
+        self.type_name = type_name
+        self.message = message
+
+
+class NotSerialisable(DurableError):
+    """A step returned a value that would not come back from the journal as it was."""
 
 
 class IncompatibleSDK(PerdureError):

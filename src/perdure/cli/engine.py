@@ -26,10 +26,10 @@ def engine(
 
 
 async def _engine(ingress: str, admin: str, data_dir: Path) -> None:
-    from perdure.engine.runtime.engine import Engine
     from perdure.engine.runtime.options import EngineOptions
+    from perdure.engine.server import EngineServer
 
-    async with Engine(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)) as running:
+    async with EngineServer(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)) as running:
         lines = f"ingress  {running.ingress_url}\nadmin    {running.admin_url}\ndata     {data_dir}"
         print(lines, file=sys.stderr, flush=True)
         await running.run_until_stopped()

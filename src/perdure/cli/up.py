@@ -20,8 +20,6 @@ from perdure.errors import CommandError, DiscoveryFailed
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
 
-_COUNT_MAX = 1000
-
 
 def up(
     target: TargetArgument,
@@ -40,36 +38,20 @@ def up(
 async def _up(app: ASGIApp, target: Target, options: EngineOptions) -> None:
     from perdure.cli.banner import print_banner
     from perdure.cli.manifest import ask_manifest
-    from perdure.engine.runtime.engine import Engine
+    from perdure.engine.server import EngineServer
 
     try:
         manifest = await ask_manifest(app)
     except DiscoveryFailed as error:
         raise CommandError(f"{target.place}:{target.attr} cannot be served: {error}") from error
-    async with Engine(options) as engine:
-        resumed = await asyncio.to_thread(_unfinished, engine.admin_url)
-        await engine.serve_app(app, target.text)
+    async with EngineServer(options) as engine:
+        _, resumed = await engine.serve_app(app, target.text)
         print_banner(
             target=target.text,
             manifest=manifest,
             ingress_url=engine.ingress_url,
             admin_url=engine.admin_url,
             data_dir=options.data_dir,
-            resumed=resumed,
+            resumed=f"{resumed} unfinished invocation{'s' * (resumed > 1)}" if resumed else None,
         )
         await engine.run_until_stopped()
-
-
-def _unfinished(admin_url: str) -> str | None:
-    """What an earlier life of this engine left unfinished, asked before its handlers are here."""
-    from perdure.cli.admin_client import AdminClient
-
-    with AdminClient(admin_url) as client:
-        counts = [
-            len(client.invocations(status=status, limit=_COUNT_MAX))
-            for status in ("running", "backing-off", "suspended")
-        ]
-    if not any(counts):
-        return None
-    more = "+" if max(counts) == _COUNT_MAX else ""
-    return f"{sum(counts)}{more} unfinished invocation{'s' if sum(counts) > 1 else ''}"

@@ -1,1 +1,1 @@
-
+"""The HTTP door for clients: call handlers, wait for results, resolve awakeables."""

@@ -43,6 +43,9 @@ class Invocations:
         self._connection.execute("DELETE FROM invocation WHERE id = ?", (invocation_id,))
         self._running.pop(invocation_id, None)
 
+    def is_running(self, invocation_id: str) -> bool:
+        return invocation_id in self._running
+
     def forget(self) -> None:
         """Drop what memory holds: after a rollback only the file is right."""
         self._running.clear()
@@ -66,14 +69,9 @@ class Invocations:
 
 
 def _encode(invocation: Invocation) -> tuple[object, ...]:
-    value, failure = None, None
-    match invocation.result:
-        case Success(value):
-            pass
-        case Failure():
-            failure = json.dumps(asdict(invocation.result))
-        case None:
-            pass
+    result = invocation.result
+    value = result.value if isinstance(result, Success) else None
+    failure = json.dumps(asdict(result)) if isinstance(result, Failure) else None
     return (
         invocation.id,
         invocation.target.service,

@@ -77,6 +77,8 @@ class SqliteStore:
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         self.journals.append(invocation_id, entry)
+        if not self.invocations.is_running(invocation_id):
+            self.journals.release(invocation_id)
 
     def journal(self, invocation_id: str) -> list[Entry]:
         return self.journals.read(invocation_id)

@@ -1,1 +1,1 @@
-
+"""How the engine reaches handlers: one port, and an implementation for each place they may run."""

@@ -1,0 +1,52 @@
+"""An invocation as JSON, under the column names of restate's `sys_invocation`."""
+
+from __future__ import annotations
+
+from perdure.engine.admin.journal_view import result_fields
+from perdure.engine.admin.times import iso
+from perdure.engine.core.model import Failure, Invocation
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.protocol.messages import type_name
+
+
+def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, object]:
+    """Absent fields are omitted."""
+    caller = store.invocation(invocation.caller_id) if invocation.caller_id else None
+    problem, result = invocation.problem, invocation.result
+    failure = f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
+    view: dict[str, object] = {
+        "id": invocation.id,
+        "target": str(invocation.target),
+        "target_service_name": invocation.target.service,
+        "target_service_key": invocation.target.key or None,
+        "target_handler_name": invocation.target.handler,
+        "target_service_ty": "service",
+        "status": invocation.status.value,
+        "created_at": iso(invocation.created_at_ms),
+        "modified_at": iso(invocation.modified_at_ms),
+        "scheduled_start_at": iso(invocation.scheduled_at_ms),
+        "attempt": invocation.attempt,
+        "retry_count": invocation.retry_count,
+        "next_retry_at": iso(invocation.next_retry_at_ms),
+        "pinned_deployment_id": invocation.deployment_id,
+        "idempotency_key": invocation.idempotency_key,
+        "invoked_by": "service" if invocation.caller_id else "ingress",
+        "invoked_by_id": invocation.caller_id,
+        "invoked_by_target": str(caller.target) if caller else None,
+        "completed_at": iso(invocation.completed_at_ms),
+        "completion_result": None if result is None else ("failure" if failure else "success"),
+        "completion_failure": failure,
+        "journal_size": store.journal_length(invocation.id),
+    }
+    if problem is not None and result is None:
+        view |= {
+            "last_failure": f"[{problem.code}] {problem.message}",
+            "last_failure_stacktrace": problem.stacktrace or None,
+            "last_failure_related_entry_index": problem.command_index,
+            "last_failure_related_entry_name": problem.command_name or None,
+            "last_failure_related_entry_type": None
+            if problem.command_type is None
+            else type_name(problem.command_type),
+        }
+    view |= dict(result_fields(result))
+    return {key: value for key, value in view.items() if value is not None}

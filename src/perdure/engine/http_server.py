@@ -1,0 +1,82 @@
+"""uvicorn, embedded: on our event loop, on a socket that we bound, with our signal handling."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from perdure.errors import EngineError, PortInUse
+
+SHUTDOWN_S = 1
+
+
+def bind(address: str, option: str) -> socket.socket:
+    """A listening socket for `host:port`. Raises PortInUse, or EngineError for an address that is none."""
+    host, _, port = address.rpartition(":")
+    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host.strip("[]"), int(port)))
+        server.listen(2048)
+    except (ValueError, OverflowError, socket.gaierror) as error:
+        server.close()
+        raise EngineError(
+            f"{option} {address}: not an address; write host:port, 127.0.0.1:8080 say"
+        ) from error
+    except OSError as error:
+        server.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"{address} is in use by another program: choose another with {option}") from None
+        raise EngineError(f"cannot listen on {address} ({option}): {error.strerror}") from error
+    return server
+
+
+class HttpServer:
+    """One ASGI app on one socket, for as long as the context is open."""
+
+    def __init__(self, app: Any, sock: socket.socket) -> None:
+        host, port = sock.getsockname()[:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._sock = sock
+        self._server = _EmbeddedServer(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=SHUTDOWN_S,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> HttpServer:
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._sock]))
+        await self._server.ready.wait()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _EmbeddedServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and then say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: the engine shuts down in its own order."""
+        yield

@@ -1,0 +1,73 @@
+"""Is a request body what the handler said that it takes?
+
+Checked at the door, against the manifest's content type and JSON schema: a body that the handler could never
+read is the client's mistake and gets a 4xx, instead of an invocation that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+
+from perdure.errors import RequestError
+from perdure.protocol.discovery import HandlerManifest
+
+
+def check_input(handler: HandlerManifest, content_type: str | None, body: bytes) -> None:
+    """Raises RequestError: 400 for a wrong body, 415 for a wrong content type."""
+    expected = handler.input_content_type
+    if expected is None:
+        if body:
+            raise RequestError(400, f"handler '{handler.name}' takes no input, and the body is not empty")
+        return
+    if content_type is not None and body and not _matches(content_type, expected):
+        raise RequestError(415, f"handler '{handler.name}' takes {expected}, not {content_type}")
+    if _matches(expected, "application/json"):
+        _check_json(handler, body)
+
+
+def _check_json(handler: HandlerManifest, body: bytes) -> None:
+    schema = handler.input_schema
+    if not body:
+        # An absent body is read as null by the SDKs.
+        if schema is not None and not _validator(json.dumps(schema)).is_valid(None):
+            raise RequestError(
+                400, f"empty body: handler '{handler.name}' needs JSON that matches {_short(schema)}"
+            )
+        return
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"the body is not JSON: {error}") from None
+    if schema is None:
+        return
+    try:
+        _validator(json.dumps(schema)).validate(value)
+    except ValidationError as error:
+        where = f" at {error.json_path}" if error.path else ""
+        what = f"the body does not match the input schema of handler '{handler.name}'{where}"
+        raise RequestError(400, f"{what}: {_cut(error.message)}") from None
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema_json: str) -> Validator:
+    return Draft202012Validator(json.loads(schema_json))
+
+
+def _matches(content_type: str, expected: str) -> bool:
+    """By type and subtype; parameters (a charset) do not matter, and either side may be a wildcard."""
+    given, wanted = (text.split(";")[0].strip().lower() for text in (content_type, expected))
+    return wanted in ("*/*", given) or (wanted.endswith("/*") and given.startswith(wanted[:-1]))
+
+
+def _short(schema: Any) -> str:
+    return _cut(json.dumps(schema))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 300 else f"{text[:300]}…"

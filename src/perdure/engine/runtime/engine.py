@@ -1,0 +1,116 @@
+"""The engine without its doors: everything that decides, remembers and runs, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from perdure.engine.core.actions import (
+    AbortAttempt,
+    Action,
+    Complete,
+    ConfirmRun,
+    Deliver,
+    Reply,
+    SetTimer,
+    StartAttempt,
+)
+from perdure.engine.core.inputs import Input, Progress, Recover
+from perdure.engine.runtime.invoker import Invoker
+from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.runtime.processor import Processor
+from perdure.engine.runtime.registry import Registry
+from perdure.engine.runtime.requests import Requests
+from perdure.engine.runtime.timers import TimerService
+from perdure.engine.storage.deployments import Deployment
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.engine.transport.port import Transport
+
+logger = logging.getLogger(__name__)
+
+RECOVER_DELAY_S = 1.0
+"""After the disk refused a write, the attempts that it cost start again so much later."""
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Engine:
+    """`async with Engine(options) as engine: await engine.register(transport, address)`.
+
+    Raises on entry: DataDirLocked, StoreTooNew, StoreFailed.
+    """
+
+    store: SqliteStore
+    requests: Requests
+    registry: Registry
+
+    def __init__(self, options: EngineOptions, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self.options = options
+        self.clock_ms = clock_ms
+        self._stack = ExitStack()
+        self._perform_of: dict[type[Action], Callable[..., None]] = {}
+
+    async def __aenter__(self) -> Engine:
+        self.store = self._stack.enter_context(SqliteStore.open(self.options.data_dir))
+        self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
+        self.requests = Requests(self.store, self._processor.submit)
+        self.registry = Registry(self.store, self.clock_ms)
+        self._invoker = Invoker(
+            self.store,
+            self.registry,
+            self.options,
+            lambda progress, lazy: self._processor.submit(progress, lazy=lazy),
+        )
+        self._timers = TimerService(self.store, self.clock_ms, self._processor.submit)
+        self._perform_of = {
+            StartAttempt: self._invoker.start,
+            AbortAttempt: lambda action: self._invoker.abort(action.id),
+            Deliver: self._invoker.deliver,
+            ConfirmRun: self._invoker.confirm,
+            SetTimer: lambda action: self._timers.set(action.timer),
+            Complete: self.requests.complete,
+            Reply: self.requests.reply,
+        }
+        self._timers.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Cut what runs: it is in the journal, and goes on when the engine starts again."""
+        self._timers.stop()
+        self._processor.flush()
+        self._invoker.abort_all()
+        await asyncio.sleep(0)  # one turn for the tasks that were cut to end
+        self._stack.close()
+
+    async def register(self, transport: Transport, address: str) -> tuple[Deployment, int]:
+        """Discover a deployment, and let its unfinished invocations go on.
+
+        Returns the deployment and how many go on. Raises DiscoveryFailed, Unsupported.
+        """
+        deployment = await self.registry.register(transport, address)
+        unfinished = [
+            invocation_id
+            for service in deployment.manifest.services
+            for invocation_id in self.store.invocations.unfinished_ids(service)
+        ]
+        for invocation_id in unfinished:
+            self._processor.submit(Recover(invocation_id))
+        return deployment, len(unfinished)
+
+    def _perform(self, action: Action) -> None:
+        self._perform_of[type(action)](action)
+
+    def _failed(self, event: Input, error: Exception) -> None:
+        """Nothing of this input is in the store, so nobody may believe it is. An attempt whose proposal was
+        lost is cut, and replays from what was kept."""
+        self.requests.failed(event, error)
+        if isinstance(event, Progress | Recover):
+            self._invoker.abort(event.id)
+            loop = asyncio.get_running_loop()
+            loop.call_later(RECOVER_DELAY_S, self._processor.submit, Recover(event.id))

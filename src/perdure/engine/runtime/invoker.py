@@ -1,0 +1,223 @@
+"""Attempts: conversations with handlers, each fed by the journal and feeding the processor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from perdure.engine.core.actions import ConfirmRun, Deliver, StartAttempt
+from perdure.engine.core.inputs import Progress
+from perdure.engine.core.model import Invocation
+from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.runtime.registry import Registry
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.engine.transport.port import Conversation
+from perdure.errors import ProtocolError
+from perdure.protocol.ids import decode_invocation_id, random_seed
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+from perdure.protocol.session import AttemptFailed, AttemptSession, Awaiting, CommandSent, Event
+
+PROTOCOL_VIOLATION = 571
+
+Submit = Callable[[Progress, bool], None]
+"""Takes what an attempt said, and whether it may wait for company (be lazy)."""
+
+
+class Attempt:
+    """One attempt. It is the transport's listener."""
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        version: int,
+        submit: Submit,
+        ended: Callable[[Attempt], None],
+    ) -> None:
+        """`ended` is called once, when the handler has said how the attempt ended, or was lost."""
+        self.invocation_id = invocation.id
+        self.number = invocation.attempt
+        self.session = AttemptSession(version)
+        self.conversation: Conversation | None = None
+        self._submit = submit
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._timeout: asyncio.TimerHandle | None = None
+
+    def begin(self, conversation: Conversation, opening: bytes, inactivity_s: float, abort_s: float) -> None:
+        """Send Start and the journal; from then on, watch for silence."""
+        self.conversation = conversation
+        self._inactivity_s, self._abort_s = inactivity_s, abort_s
+        conversation.write(opening)
+        if inactivity_s == 0:
+            conversation.write_eof()
+        self._timeout = self._loop.call_later(inactivity_s or abort_s, self._silent)
+
+    def write(self, data: bytes) -> None:
+        """Send a notification or an ack."""
+        if self.conversation is not None:
+            self._heard_at = self._loop.time()
+            self.conversation.write(data)
+
+    def suspend(self) -> None:
+        """Ask the handler to suspend at its next await."""
+        if self.conversation is not None:
+            self.conversation.write_eof()
+
+    def stop(self) -> None:
+        """Cut the conversation; what it still says is not heard."""
+        self._finish()
+        if self.conversation is not None:
+            self.conversation.abort()
+            self.conversation = None
+
+    # ---- Listener
+
+    def received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        try:
+            events = self.session.receive(data)
+        except ProtocolError as error:
+            self._fail(AttemptFailed(PROTOCOL_VIOLATION, f"{type(error).__name__}: {error}"))
+            return
+        if self.session.ended:
+            # The handler waits for our EOF before it goes: answer it, whatever becomes of the invocation.
+            self.suspend()
+            self._finish()
+        if events:
+            self._submit(Progress(self.invocation_id, self.number, tuple(events)), all(map(_is_lazy, events)))
+
+    def closed(self, error: str | None) -> None:
+        self._finish()
+        self.conversation = None
+        if self.session.ended:
+            return
+        try:
+            failed = self.session.receive_end()
+        except ProtocolError as broken:
+            failed = AttemptFailed(PROTOCOL_VIOLATION, f"{type(broken).__name__}: {broken}")
+        if failed is not None:
+            failed = AttemptFailed(500, error) if error else failed
+            self._submit(Progress(self.invocation_id, self.number, (failed,)), False)
+
+    # ---- silence
+
+    def _silent(self) -> None:
+        now = self._loop.time()
+        quiet_for_s = now - self._heard_at
+        if quiet_for_s < self._inactivity_s:
+            self._timeout = self._loop.call_later(self._inactivity_s - quiet_for_s, self._silent)
+        elif quiet_for_s < self._inactivity_s + self._abort_s:
+            self.suspend()
+            remaining_s = self._inactivity_s + self._abort_s - quiet_for_s
+            self._timeout = self._loop.call_later(remaining_s, self._silent)
+        else:
+            seconds = round(quiet_for_s)
+            self._fail(AttemptFailed(500, f"the handler was asked to suspend and was silent for {seconds} s"))
+
+    def _fail(self, failed: AttemptFailed) -> None:
+        self.session.ended = True
+        self.stop()
+        self._submit(Progress(self.invocation_id, self.number, (failed,)), False)
+
+    def _finish(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+            self._ended(self)
+
+
+def _is_lazy(event: Event) -> bool:
+    """Nobody outside can see a Run command until its result is proposed: it may ride with that."""
+    match event:
+        case CommandSent(kind):
+            return kind == MessageType.RUN
+        case Awaiting():
+            return True
+        case _:
+            return False
+
+
+class Invoker:
+    """The attempts under way, one an invocation at most."""
+
+    def __init__(
+        self, store: SqliteStore, registry: Registry, options: EngineOptions, submit: Submit
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._options = options
+        self._submit = submit
+        self._attempts: dict[str, Attempt] = {}
+
+    def start(self, action: StartAttempt) -> None:
+        """Open the conversation and replay the journal, read in the same turn that registers the attempt:
+        no notification can fall between the two."""
+        invocation = self._store.invocation(action.id)
+        if invocation is None or invocation.attempt != action.attempt:
+            return
+        self.abort(action.id)
+        endpoint = self._registry.endpoint(invocation)
+        if endpoint is None:
+            failed = AttemptFailed(
+                503, f"no deployment serves {invocation.target.service}: start the engine with its app"
+            )
+            self._submit(Progress(action.id, action.attempt, (failed,)), False)
+            return
+        transport, manifest = endpoint
+        journal = [(entry.type, entry.payload) for entry in self._store.journal(action.id)]
+        attempt = Attempt(invocation, manifest.protocol_version, self._submit, self._forget)
+        self._attempts[action.id] = attempt
+        conversation = transport.open(
+            invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
+        )
+        opening = attempt.session.start(_start_message(invocation), journal)
+        attempt.begin(conversation, opening, *self._timeouts_s(invocation))
+
+    def deliver(self, action: Deliver) -> None:
+        """Send a journaled notification to the attempt, if it is still there."""
+        if attempt := self._attempts.get(action.id):
+            attempt.write(attempt.session.notification(action.type, action.payload))
+
+    def confirm(self, action: ConfirmRun) -> None:
+        """Send the answer to a proposal."""
+        if attempt := self._attempts.get(action.id):
+            attempt.write(attempt.session.run_stored(action.proposed))
+
+    def abort(self, invocation_id: str) -> None:
+        """Cut the attempt, if there is one."""
+        if attempt := self._attempts.pop(invocation_id, None):
+            attempt.stop()
+
+    def abort_all(self) -> None:
+        """Cut every attempt."""
+        for invocation_id in list(self._attempts):
+            self.abort(invocation_id)
+
+    def _forget(self, attempt: Attempt) -> None:
+        if self._attempts.get(attempt.invocation_id) is attempt:
+            del self._attempts[attempt.invocation_id]
+
+    def _timeouts_s(self, invocation: Invocation) -> tuple[float, float]:
+        inactivity_ms = self._options.inactivity_timeout_ms
+        abort_ms = self._options.abort_timeout_ms
+        handler = self._store.handler(invocation.target.service, invocation.target.handler)
+        if handler is not None and inactivity_ms != 0:
+            said = handler.options
+            inactivity_ms = (
+                inactivity_ms if said.inactivity_timeout_ms is None else said.inactivity_timeout_ms
+            )
+            abort_ms = abort_ms if said.abort_timeout_ms is None else said.abort_timeout_ms
+        return inactivity_ms / 1000, abort_ms / 1000
+
+
+def _start_message(invocation: Invocation) -> pb.Start:
+    return pb.Start(
+        id=decode_invocation_id(invocation.id),
+        debug_id=invocation.id,
+        key=invocation.target.key,
+        retry_count_since_last_stored_entry=invocation.retry_count,
+        random_seed=random_seed(invocation.id),
+        idempotency_key=invocation.idempotency_key,
+    )

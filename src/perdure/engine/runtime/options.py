@@ -1,0 +1,20 @@
+"""What a person may set when starting an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Addresses are `host:port`; port 0 takes a free one."""
+
+    data_dir: Path = field(default_factory=lambda: Path("perdure-data"))
+    ingress: str = "127.0.0.1:8080"
+    admin: str = "127.0.0.1:9070"
+    inactivity_timeout_ms: int = 60_000
+    """An attempt that has been silent so long is asked to suspend. 0: at every await, to test replay."""
+    abort_timeout_ms: int = 600_000
+    """One that was asked and has not ended after so long is cut, and retried."""
+    request_bytes_max: int = 10 * 1024 * 1024

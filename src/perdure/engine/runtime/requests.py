@@ -1,0 +1,112 @@
+"""What the outside may ask of the engine: the door that ingress and admin go through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from perdure.engine.core.actions import Complete, Reply
+from perdure.engine.core.inputs import Cancel, Input, Invoke, Kill, Resume, Signal
+from perdure.engine.core.model import Result, Target
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.errors import RequestError, StoreFailed
+
+Answer = asyncio.Future[bool]
+
+
+class Requests:
+    """Each coroutine returns once what it asked for is on disk.
+
+    They raise RequestError: 404 for an unknown invocation, 409 for one that has completed already, 503 when
+    the disk refuses writes (then nothing has happened).
+    """
+
+    def __init__(self, store: SqliteStore, submit: Callable[[Input], None]) -> None:
+        self._store = store
+        self._submit = submit
+        self._waiting: defaultdict[str, list[asyncio.Future[Result]]] = defaultdict(list)
+
+    async def invoke(
+        self,
+        invocation_id: str,
+        target: Target,
+        parameter: bytes,
+        headers: tuple[tuple[str, str], ...] = (),
+        idempotency_key: str | None = None,
+        execute_at_ms: int | None = None,
+    ) -> bool:
+        """Create an invocation. False: one with this (idempotent) id exists already."""
+        return await self._ask(
+            lambda request: Invoke(
+                invocation_id, target, parameter, headers, idempotency_key, execute_at_ms, request
+            )
+        )
+
+    async def signal(self, invocation_id: str, signal: int | str, result: Result | None) -> None:
+        """Send a signal: resolve or reject an awakeable (by index), or a named one."""
+        await self._ask(lambda request: Signal(invocation_id, signal, result, request))
+
+    async def cancel(self, invocation_id: str) -> None:
+        """Ask the invocation's code to end."""
+        await self._ask(lambda request: Cancel(invocation_id, request))
+
+    async def kill(self, invocation_id: str) -> None:
+        """End the invocation and its callees now."""
+        await self._ask(lambda request: Kill(invocation_id, request))
+
+    async def resume(self, invocation_id: str) -> None:
+        """Start the next attempt now."""
+        await self._ask(lambda request: Resume(invocation_id, request))
+
+    def output(self, invocation_id: str) -> Result | None:
+        """The result, or None while there is none."""
+        invocation = self._store.invocation(invocation_id)
+        if invocation is None:
+            raise RequestError(404, f"invocation '{invocation_id}' not found")
+        return invocation.result
+
+    async def result(self, invocation_id: str) -> Result:
+        """Wait for the result."""
+        if (result := self.output(invocation_id)) is not None:
+            return result
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[invocation_id]
+        waiting.append(future)
+        try:
+            return await future
+        finally:
+            waiting.remove(future)
+            if not waiting:
+                self._waiting.pop(invocation_id, None)
+
+    # ---- from the engine
+
+    def reply(self, action: Reply) -> None:
+        """Answer an asker. One that has left (its client disconnected) has a cancelled future."""
+        answer = action.request
+        assert isinstance(answer, asyncio.Future)
+        if answer.done():
+            return
+        if action.error is not None:
+            answer.set_exception(RequestError(*action.error))
+        else:
+            answer.set_result(action.created)
+
+    def complete(self, action: Complete) -> None:
+        """Answer those who wait for a result."""
+        for future in self._waiting.get(action.id, ()):
+            if not future.done():
+                future.set_result(action.result)
+
+    def failed(self, event: Input, error: Exception) -> None:
+        """An input could not be applied."""
+        answer = getattr(event, "request", None)
+        if isinstance(answer, asyncio.Future) and not answer.done():
+            status = 503 if isinstance(error, StoreFailed) else 500
+            answer.set_exception(RequestError(status, str(error)))
+
+    async def _ask(self, make: Callable[[Answer], Input]) -> bool:
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._submit(make(answer))
+        return await answer

@@ -1,0 +1,61 @@
+"""The engine behind its two doors: HTTP ingress and admin API."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+from perdure.engine.admin.app import admin_app
+from perdure.engine.http_server import HttpServer, bind
+from perdure.engine.ingress.app import ingress_app
+from perdure.engine.runtime.engine import Engine
+from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.storage.deployments import Deployment
+from perdure.engine.transport.asgi import AsgiApp, AsgiTransport
+
+
+class EngineServer:
+    """`async with EngineServer(options) as server: await server.run_until_stopped()`.
+
+    Raises on entry: DataDirLocked, StoreTooNew, StoreFailed, PortInUse, EngineError.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = options
+        self.engine = Engine(options)
+        self.ingress_url = ""
+        self.admin_url = ""
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> EngineServer:
+        async with AsyncExitStack() as stack:
+            # Both ports before the file: a mistyped port then leaves nothing behind.
+            ingress = stack.enter_context(bind(self.options.ingress, "--ingress"))
+            admin = stack.enter_context(bind(self.options.admin, "--admin"))
+            engine = await stack.enter_async_context(self.engine)
+            ingress_server = HttpServer(ingress_app(engine), ingress)
+            admin_server = HttpServer(admin_app(engine, ingress_server.url), admin)
+            self.admin_url = (await stack.enter_async_context(admin_server)).url
+            self.ingress_url = (await stack.enter_async_context(ingress_server)).url
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def serve_app(self, app: AsgiApp, name: str) -> tuple[Deployment, int]:
+        """Run a restate app in this process: see `Engine.register`."""
+        return await self.engine.register(AsgiTransport(app), f"in-process:{name}")
+
+    async def run_until_stopped(self) -> None:
+        """Return at the first SIGINT or SIGTERM.
+
+        Call it after `serve_app`: restate apps install a SIGTERM handler of their own when they are first
+        asked something, and the last one installed is the one that runs.
+        """
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        await stopped.wait()
