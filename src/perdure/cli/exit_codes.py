@@ -9,7 +9,14 @@
 
 from __future__ import annotations
 
-from perdure.errors import CommandError, DataDirLocked, EngineUnreachable, PerdureError, StoreTooNew
+from perdure.errors import (
+    CommandError,
+    DataDirLocked,
+    EngineUnreachable,
+    PerdureError,
+    PortInUse,
+    StoreTooNew,
+)
 
 FAILED = 1
 CANNOT_START = 2
@@ -21,6 +28,6 @@ def exit_code_of(error: PerdureError) -> int:
     """The exit code of a command that ended with this error."""
     if isinstance(error, EngineUnreachable):
         return UNREACHABLE
-    if isinstance(error, (CommandError, DataDirLocked, StoreTooNew)):
+    if isinstance(error, (CommandError, DataDirLocked, PortInUse, StoreTooNew)):
         return CANNOT_START
     return FAILED

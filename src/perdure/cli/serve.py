@@ -31,6 +31,12 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _STREAMS_PER_CONNECTION_MAX = 10_000
 _REQUESTS_PER_WORKER_MAX = 10_000
 
+# By default granian logs to standard output, which belongs to the user's handlers.
+_LOG_TO_STDERR = {
+    name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+    for name in ("console", "access")
+}
+
 
 def serve(
     target: TargetArgument,
@@ -121,6 +127,7 @@ def _granian(host: str, port: int, workers: int, drain_s: int) -> MPServer:
         backpressure=_REQUESTS_PER_WORKER_MAX,
         websockets=False,
         log_level=LogLevels.error,
+        log_dictconfig={"handlers": _LOG_TO_STDERR},
     )
     # Set after granian has configured it, for this process only: what goes wrong with a worker is told
     # by `serve`, in one line.

@@ -61,24 +61,22 @@ class ServiceEndpoint:
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "lifespan":
-            if await self._start(send):
-                await self._app(scope, receive, send)  # the SDK's own app has none, and says so by raising
+            await self._start()
+            await self._app(scope, receive, send)  # the SDK's own app has none, and says so by raising
         else:
             await self._app(scope, _EndableInput(self, receive), send)
 
-    async def _start(self, send: _Send) -> bool:
+    async def _start(self) -> None:
         try:
             manifest = await ask_manifest(self._app)
         except Exception as error:
             place = f"{self._target.place}:{self._target.attr}"
             _report_failure(self._reports, CommandError(f"{place} cannot be served: {error}"))
-            await send({"type": "lifespan.startup.failed", "message": ""})
-            return False
+            raise SystemExit(_LOAD_FAILED) from error  # not startup.failed: granian would log it besides
         from restate.server import install_shutdown_hook
 
         install_shutdown_hook(asyncio.get_running_loop(), self._drain)
         self._reports.put(WorkerReport(targets=tuple(target_names(manifest))))
-        return True
 
     def _drain(self) -> None:
         self._draining = True
