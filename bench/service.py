@@ -7,7 +7,7 @@ import restate
 bench = restate.Service("Bench")
 
 
-def _step() -> int:
+async def _step() -> int:  # async: the SDK would run a plain function in a thread
     return 1
 
 

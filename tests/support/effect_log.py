@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,3 +48,19 @@ def _append(line: Line) -> None:
 
 def read(path: Path) -> list[Line]:
     return [Line(*text.split(" ")) for text in path.read_text().splitlines()]
+
+
+def repetitions(lines: Iterable[Line]) -> Iterator[str]:
+    """What must never be: an effect after its result was recorded, a replay with another result."""
+    seen: dict[tuple[str, str], str] = {}
+    for line in lines:
+        step = (line.invocation, line.step)
+        if line.event == "ran" and step in seen:
+            yield f"{line.step} of {line.invocation} ran again after its result was recorded"
+        if line.event == "saw" and seen.setdefault(step, line.receipt) != line.receipt:
+            yield f"{line.step} of {line.invocation} replayed with another result than it had"
+
+
+def last_receipts(lines: Iterable[Line]) -> dict[tuple[str, str], str]:
+    """The receipt of the last time that each (invocation, step) took place."""
+    return {(line.invocation, line.step): line.receipt for line in lines if line.event == "ran"}

@@ -39,6 +39,10 @@ class EmbeddedEngine:
     def kill(self) -> None:
         self.process.kill()
 
+    @property
+    def processes(self) -> list[ChildProcess]:
+        return [self.process]
+
     async def restart(self) -> None:
         """SIGKILL and start again on the same data."""
         self.kill()

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from child_process import Spawn, spawn
+from child_process import ChildProcess, Spawn, spawn
 from embedded_engine import EmbeddedEngine
 from restate_server import RestateServer
 from service_endpoint import ServiceEndpoint
@@ -25,6 +25,10 @@ class Engine(Protocol):
 
     ingress_url: str
     admin_url: str
+
+    @property
+    def processes(self) -> list[ChildProcess]:
+        """Its child processes, each with its output in `log_path`."""
 
     async def start(self) -> None: ...
 
@@ -69,6 +73,10 @@ class RestateServerWithEndpoint:
     def kill(self) -> None:
         self.endpoint.kill()
         self.server.kill()
+
+    @property
+    def processes(self) -> list[ChildProcess]:
+        return [self.server.process, self.endpoint.process]
 
     async def restart(self) -> None:
         self.kill()
