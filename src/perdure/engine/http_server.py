@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -60,8 +60,12 @@ class HttpServer:
         await self._server.ready.wait()
         return self
 
+    def stop(self) -> None:
+        """Accept no more. Leaving the context waits for the answers that are under way."""
+        self._server.stop()
+
     async def __aexit__(self, *exc_info: object) -> None:
-        self._server.should_exit = True
+        self.stop()
         if self._task is not None:
             await self._task
 
@@ -70,11 +74,25 @@ class _EmbeddedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `main_loop` now."""
+        self.should_exit = True
+        self._stopped.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, and then say so."""
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's (a tick ten times a second keeps the Date header right), but it ends when told to."""
+        tick = 0
+        while not await self.on_tick(tick):
+            tick = (tick + 1) % 864_000
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), 0.1)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -36,8 +36,13 @@ class EngineServer:
             engine = await stack.enter_async_context(self.engine)
             ingress_server = HttpServer(ingress_app(engine), ingress)
             admin_server = HttpServer(admin_app(engine, ingress_server.url), admin)
-            self.admin_url = (await stack.enter_async_context(admin_server)).url
-            self.ingress_url = (await stack.enter_async_context(ingress_server)).url
+            for server in (admin_server, ingress_server):
+                await stack.enter_async_context(server)
+            # Both stop before either is waited for, and nobody is left waiting for a result.
+            stack.callback(admin_server.stop)
+            stack.callback(ingress_server.stop)
+            stack.callback(engine.requests.close)
+            self.ingress_url, self.admin_url = ingress_server.url, admin_server.url
             self._stack = stack.pop_all()
         return self
 

@@ -82,6 +82,13 @@ class Requests:
 
     # ---- from the engine
 
+    def close(self) -> None:
+        """Tell everybody who waits for a result that it will not come from this process."""
+        gone = RequestError(503, "the engine is shutting down; the invocation goes on when it is back")
+        for future in [future for futures in self._waiting.values() for future in futures]:
+            if not future.done():
+                future.set_exception(gone)
+
     def reply(self, action: Reply) -> None:
         """Answer an asker. One that has left (its client disconnected) has a cancelled future."""
         answer = action.request
