@@ -61,7 +61,7 @@ def test_what_prints_a_few_lines_imports_nothing_heavy(arguments: list[str]) -> 
         ("agent.py:nothing", "write agent.py:app"),
         ("agent.py:service", "add `app = restate.app([service])`"),
         ("broken.py", "broken.py raised at broken.py:2: ZeroDivisionError: division by zero"),
-        ("other.py", "other.py:app cannot be served: it answered 404 to discovery"),
+        ("other.py", "other.py:app cannot be served: the app did not answer discovery: "),
     ],
 )
 def test_a_target_that_cannot_be_served_is_one_line(

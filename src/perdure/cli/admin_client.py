@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, NotRequired, TypedDict, cast
-from urllib.parse import quote, urlsplit
+from typing import Literal, NotRequired, TypedDict, cast
+from urllib.parse import urlsplit
 
 from pyqwest import ReadError, RemoteProtocolError, SyncClient, SyncHTTPTransport, WriteError
 
@@ -13,6 +15,9 @@ from perdure.errors import CommandError, EngineUnreachable, RequestError
 
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
+
+_INVOCATION_ID = re.compile(r"inv_[0-9A-Za-z]+")
+_NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed")  # a router's words, and no engine's about an invocation
 
 Verb = Literal["cancel", "kill"]
 
@@ -31,6 +36,8 @@ class JournalEntry(TypedDict):
     invoked_target: NotRequired[str]
     value_preview: NotRequired[str]
     failure_preview: NotRequired[str]
+    signal_id: NotRequired[int]
+    signal_name: NotRequired[str]
 
 
 class Invocation(TypedDict):
@@ -53,6 +60,7 @@ class Invocation(TypedDict):
     invoked_by_id: NotRequired[str]
     invoked_by_target: NotRequired[str]
     journal_size: NotRequired[int]
+    value_preview: NotRequired[str]
     journal: NotRequired[list[JournalEntry]]  # only where one invocation was asked for
 
 
@@ -60,7 +68,7 @@ class AdminClient:
     """Talks to one engine, at `host:port` or a URL.
 
     Raises:
-        CommandError: the address is neither.
+        CommandError: the address is neither, or an invocation id cannot be one.
         EngineUnreachable: nothing answers there, or nothing that is an engine.
         RequestError: the engine refused; `status` and `message` are its own.
     """
@@ -85,39 +93,53 @@ class AdminClient:
     def invocations(self, *, status: str | None = None, limit: int | None = None) -> list[Invocation]:
         """Newest first."""
         given = {"status": status, "limit": limit}
-        query: dict[str, str | None] = {
-            name: str(value) for name, value in given.items() if value is not None
-        }
-        body = self._request("GET", "/invocations", query)
-        return cast("list[Invocation]", body["invocations"])
+        query = {name: str(value) for name, value in given.items() if value is not None}
+        return cast("list[Invocation]", self._request("GET", "/invocations", query, expected="invocations"))
 
     def invocation(self, invocation_id: str) -> Invocation:
         """One invocation, with its journal."""
-        return cast("Invocation", self._request("GET", f"/invocations/{quote(invocation_id, safe='')}"))
+        return cast("Invocation", self._request("GET", f"/invocations/{_checked(invocation_id)}"))
 
     def change(self, invocation_id: str, verb: Verb) -> None:
         """Asks for it; the engine answers before it has happened."""
-        self._request("PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}")
+        self._request("PATCH", f"/invocations/{_checked(invocation_id)}/{verb}")
 
-    def _request(self, method: str, path: str, query: dict[str, str | None] | None = None) -> dict[str, Any]:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None] | None = None,
+        expected: str | None = None,
+    ) -> object:
+        """The JSON of the answer, or the field of it that is expected; None for an empty answer."""
         try:
-            response = self._client.execute(method, self._url + path, params=query or {}, timeout=_TIMEOUT_S)
+            response = self._client.execute(
+                method, self._url + path, params=dict(query or {}), timeout=_TIMEOUT_S
+            )
         except (OSError, ReadError, WriteError, RemoteProtocolError) as error:
             raise EngineUnreachable(
                 f"cannot reach the engine's admin API at {self._url}: is `perdure up` running?"
             ) from error
         try:
             body = json.loads(response.content) if response.content else {}
-        except ValueError:
-            body = None
-        if not isinstance(body, dict) or (response.status == 404 and "message" not in body):
-            raise EngineUnreachable(
-                f"what answers at {self._url} is not an engine's admin API (status {response.status}): "
-                "is --admin the right address?"
-            )
-        if response.status >= 400:
-            raise RequestError(response.status, str(body.get("message", f"status {response.status}")))
-        return body
+            if response.status >= 400 and body["message"] not in _NO_SUCH_ROUTE:
+                raise RequestError(response.status, body["message"])
+            if response.status < 400:
+                return body[expected] if expected else body
+        except (ValueError, KeyError, TypeError):
+            pass  # no JSON, or not ours
+        raise EngineUnreachable(
+            f"what answers at {self._url} is not an engine's admin API (status {response.status}): "
+            "is --admin the right address?"
+        )
+
+
+def _checked(invocation_id: str) -> str:
+    if not _INVOCATION_ID.fullmatch(invocation_id):
+        raise CommandError(
+            f"{invocation_id!r} is not an invocation id (inv_...): `perdure invocations list` shows them"
+        )
+    return invocation_id
 
 
 def _url(address: str) -> str:

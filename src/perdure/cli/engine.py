@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
+import logging
+from typing import TYPE_CHECKING
 
 from perdure.cli.options import (
     ADMIN_DEFAULT,
@@ -15,6 +15,9 @@ from perdure.cli.options import (
     IngressOption,
 )
 
+if TYPE_CHECKING:
+    from perdure.engine.runtime.options import EngineOptions
+
 
 def engine(
     ingress: IngressOption = INGRESS_DEFAULT,
@@ -22,14 +25,16 @@ def engine(
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
 ) -> None:
     """Run the embedded engine without an app; register deployments with it later."""
-    asyncio.run(_engine(ingress, admin, data_dir))
-
-
-async def _engine(ingress: str, admin: str, data_dir: Path) -> None:
     from perdure.engine.runtime.options import EngineOptions
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(_engine(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)))
+
+
+async def _engine(options: EngineOptions) -> None:
+    from perdure.cli.banner import print_banner
     from perdure.engine.server import EngineServer
 
-    async with EngineServer(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)) as running:
-        lines = f"ingress  {running.ingress_url}\nadmin    {running.admin_url}\ndata     {data_dir}"
-        print(lines, file=sys.stderr, flush=True)
-        await running.run_until_stopped()
+    async with EngineServer(options) as server:
+        print_banner(ingress_url=server.ingress_url, admin_url=server.admin_url, data_dir=options.data_dir)
+        await server.run_until_stopped()

@@ -9,14 +9,7 @@
 
 from __future__ import annotations
 
-from perdure.errors import (
-    CommandError,
-    DataDirLocked,
-    EngineUnreachable,
-    PerdureError,
-    PortInUse,
-    StoreTooNew,
-)
+from perdure.errors import CommandError, EngineError, EngineUnreachable, PerdureError, StoreFailed
 
 FAILED = 1
 CANNOT_START = 2
@@ -28,6 +21,6 @@ def exit_code_of(error: PerdureError) -> int:
     """The exit code of a command that ended with this error."""
     if isinstance(error, EngineUnreachable):
         return UNREACHABLE
-    if isinstance(error, (CommandError, DataDirLocked, PortInUse, StoreTooNew)):
-        return CANNOT_START
-    return FAILED
+    if isinstance(error, StoreFailed):  # the disk's doing, and not only when it starts
+        return FAILED
+    return CANNOT_START if isinstance(error, (CommandError, EngineError)) else FAILED

@@ -18,6 +18,7 @@ from perdure.cli.invocation_table import status_text, took
 from perdure.cli.terminal import console, duration, local_time, now, parse_time
 
 _NAME_WIDTH_MAX = 40
+_CANCEL_SIGNAL_ID = 1  # the service protocol's; those of awakeables begin at 17
 
 
 def print_invocation(invocation: Invocation, called: Mapping[str, Invocation]) -> None:
@@ -56,6 +57,8 @@ def _facts(invocation: Invocation) -> Iterator[tuple[str, Text]]:
         yield "idempotency key", Text(invocation["idempotency_key"])
     if "pinned_deployment_id" in invocation:
         yield "deployment", Text(invocation["pinned_deployment_id"])
+    if "value_preview" in invocation:
+        yield "result", Text(invocation["value_preview"])
     for name in ("last_failure", "completion_failure"):
         if text := invocation.get(name):
             yield (
@@ -72,15 +75,16 @@ def _grow(tree: Tree, invocation: Invocation, called: Mapping[str, Invocation], 
     began = parse_time(invocation["created_at"])
     number_width = len(str(entries[-1]["index"])) + 1
     name_width = min(max(len(_name(entry)) for entry in entries), _NAME_WIDTH_MAX)
-    kind_width = max(len(_kind(entry)) for entry in entries)
+    kind_width = max(len(_kind_beside_name(entry)) for entry in entries)
     for entry in entries:
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(f"#{entry['index']}".ljust(number_width + 1), style="dim")
         line.append(_cut(_name(entry), name_width).ljust(name_width + 2), style="bold")
-        line.append(_kind(entry).ljust(kind_width + 2), style="cyan")
+        line.append(_kind_beside_name(entry).ljust(kind_width + 2), style="cyan")
         offset_s = (parse_time(entry["appended_at"]) - began).total_seconds()
         line.append(f"+{duration(offset_s)}".ljust(9), style="dim")
         line.append_text(_outcome(entry, invocation["status"]))
+        line.rstrip()
         branch = tree.add(line)
         child = called.get(entry.get("invoked_id", ""))
         if child is not None and child["id"] not in shown:
@@ -98,8 +102,18 @@ def _kind(entry: JournalEntry) -> str:
     return {"one way call": "send"}.get(spaced, spaced)
 
 
+def _kind_beside_name(entry: JournalEntry) -> str:
+    return "" if _name(entry) == _kind(entry) else _kind(entry)
+
+
 def _name(entry: JournalEntry) -> str:
-    return entry.get("name") or entry.get("invoked_target") or _kind(entry)
+    return entry.get("name") or entry.get("invoked_target") or _signal_name(entry) or _kind(entry)
+
+
+def _signal_name(entry: JournalEntry) -> str | None:
+    if "signal_id" in entry:
+        return "cancel" if entry["signal_id"] == _CANCEL_SIGNAL_ID else f"awakeable {entry['signal_id']}"
+    return entry.get("signal_name")
 
 
 def _outcome(entry: JournalEntry, status: str) -> Text:

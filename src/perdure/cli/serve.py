@@ -31,6 +31,8 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _STREAMS_PER_CONNECTION_MAX = 10_000
 _REQUESTS_PER_WORKER_MAX = 10_000
 
+_REPORT_TIMEOUT_S = 1.0
+
 # By default granian logs to standard output, which belongs to the user's handlers.
 _LOG_TO_STDERR = {
     name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
@@ -63,19 +65,20 @@ def serve(
     """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
     parsed = Target.parse(target)
     host, port = _claim(*split_address(bind, "--bind"))
+    from perdure.cli.service_endpoint import load_endpoint
+
     reports = _reports()
     granian = _granian(host, port, workers, drain_s)
     failures: list[str] = []
-    threading.Thread(
+    announcer = threading.Thread(
         target=_announce, args=(reports, workers, _url(host, port), target, failures), daemon=True
-    ).start()
-
-    from perdure.cli.service_endpoint import load_endpoint
-
+    )
+    announcer.start()
     try:
         granian.serve(target_loader=partial(load_endpoint, parsed, reports), wrap_loader=False)
     except SystemExit:
-        # granian's word for: a worker ended by itself
+        # granian's word for: a worker ended by itself. Its report may still be on the way.
+        announcer.join(timeout=_REPORT_TIMEOUT_S)
         if failures:
             raise CommandError(failures[0]) from None
         raise PerdureError("a worker process died, and the others were stopped") from None
@@ -97,7 +100,7 @@ def _claim(host: str, port: int) -> tuple[str, int]:
             return name[0], name[1]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            problem = f"{host}:{port} is in use: stop what listens there, or choose another with --bind"
+            problem = f"{host}:{port} is in use by another program: choose another with --bind"
         else:
             problem = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --bind"
         raise CommandError(problem) from error

@@ -15,20 +15,20 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
-from typing import Any
 
-from perdure.cli.manifest import ask_manifest, target_names
-from perdure.cli.target import ASGIApp, Target
-from perdure.errors import CommandError, PerdureError
+from perdure.cli.handlers import target_names
+from perdure.cli.target import Target
+from perdure.engine.transport.asgi import AsgiApp, AsgiTransport, Message
+from perdure.errors import CommandError, DiscoveryFailed, PerdureError
+from perdure.protocol.discovery import decode_manifest
 
 _LOAD_FAILED = 2
 
-_Message = Mapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
+_Receive = Callable[[], Awaitable[Message]]
+_Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class WorkerReport:
     failure: str | None = None
 
 
-def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport]) -> ASGIApp:
+def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport]) -> AsgiApp:
     """Runs in each worker process, before its loop does: the app for granian to serve."""
     _die_with_parent()
     try:
@@ -52,14 +52,14 @@ def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport]) -> ASGIApp
 class ServiceEndpoint:
     """An ASGI app around the user's, whose attempts can be asked to end."""
 
-    def __init__(self, target: Target, app: ASGIApp, reports: SimpleQueue[WorkerReport]) -> None:
+    def __init__(self, target: Target, app: AsgiApp, reports: SimpleQueue[WorkerReport]) -> None:
         self._target = target
         self._app = app
         self._reports = reports
         self._draining = False
-        self._receiving: set[asyncio.Future[_Message]] = set()
+        self._receiving: set[asyncio.Future[Message]] = set()
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "lifespan":
             await self._start()
             await self._app(scope, receive, send)  # the SDK's own app has none, and says so by raising
@@ -68,8 +68,8 @@ class ServiceEndpoint:
 
     async def _start(self) -> None:
         try:
-            manifest = await ask_manifest(self._app)
-        except Exception as error:
+            manifest = decode_manifest(await AsgiTransport(self._app).discover())
+        except DiscoveryFailed as error:
             place = f"{self._target.place}:{self._target.attr}"
             _report_failure(self._reports, CommandError(f"{place} cannot be served: {error}"))
             raise SystemExit(_LOAD_FAILED) from error  # not startup.failed: granian would log it besides
@@ -85,7 +85,7 @@ class ServiceEndpoint:
         # granian listens to SIGINT still: it stops accepting, and ends when the last stream has ended.
         signal.raise_signal(signal.SIGINT)
 
-    async def receive(self, receive: _Receive) -> _Message | None:
+    async def receive(self, receive: _Receive) -> Message | None:
         """The next message of a request, or None when it is time to end its input."""
         if self._draining:
             return None
@@ -110,7 +110,7 @@ class _EndableInput:
         self._receive = receive
         self._ended = False
 
-    async def __call__(self) -> _Message:
+    async def __call__(self) -> Message:
         if not self._ended:
             received = await self._endpoint.receive(self._receive)
             if received is not None:

@@ -18,15 +18,16 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from perdure.errors import CommandError
 
-ASGIApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+if TYPE_CHECKING:
+    from perdure.engine.transport.asgi import AsgiApp
 
 # A file of one of these names would be found by its own `import restate`.
 _NAMES_IN_USE = {"agents", "openai", "perdure", "restate"}
@@ -59,7 +60,7 @@ class Target:
         """The file or module, as the user wrote it."""
         return self.text if self.text.endswith(".py") else self.text.rpartition(":")[0] or self.text
 
-    def load(self) -> ASGIApp:
+    def load(self) -> AsgiApp:
         """Imports the user's code and returns the app. Raises CommandError."""
         found: object = self._import()
         for name in self.attr.split("."):
@@ -152,7 +153,7 @@ def _no_such_attribute(target: Target, owner: object, name: str) -> str:
     return f"{problem}; add `{name} = restate.app([{', '.join(services) or 'your services'}])` to it"
 
 
-def _checked_app(target: Target, found: object) -> ASGIApp:
+def _checked_app(target: Target, found: object) -> AsgiApp:
     if _is_service(found):
         kind = f"restate.{type(found).__name__}"
         raise CommandError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from perdure.cli.options import (
@@ -14,11 +15,14 @@ from perdure.cli.options import (
     IngressOption,
     TargetArgument,
 )
-from perdure.cli.target import ASGIApp, Target
-from perdure.errors import CommandError, DiscoveryFailed
+from perdure.cli.target import Target
+from perdure.errors import CommandError, DiscoveryFailed, Unsupported
 
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
+    from perdure.engine.transport.asgi import AsgiApp
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def up(
@@ -32,26 +36,25 @@ def up(
 
     parsed = Target.parse(target)
     app = parsed.load()  # before a port is bound or a file opened: most mistakes are in here
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # nothing, where the user's module did
     asyncio.run(_up(app, parsed, EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)))
 
 
-async def _up(app: ASGIApp, target: Target, options: EngineOptions) -> None:
+async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:
     from perdure.cli.banner import print_banner
-    from perdure.cli.manifest import ask_manifest
     from perdure.engine.server import EngineServer
 
-    try:
-        manifest = await ask_manifest(app)
-    except DiscoveryFailed as error:
-        raise CommandError(f"{target.place}:{target.attr} cannot be served: {error}") from error
     async with EngineServer(options) as engine:
-        _, resumed = await engine.serve_app(app, target.text)
+        try:
+            deployment, resumed = await engine.serve_app(app, target.text)
+        except (DiscoveryFailed, Unsupported) as error:
+            raise CommandError(f"{target.place}:{target.attr} cannot be served: {error}") from error
         print_banner(
             target=target.text,
-            manifest=manifest,
+            manifest=deployment.manifest,
             ingress_url=engine.ingress_url,
             admin_url=engine.admin_url,
             data_dir=options.data_dir,
-            resumed=f"{resumed} unfinished invocation{'s' * (resumed > 1)}" if resumed else None,
+            resumed=resumed,
         )
         await engine.run_until_stopped()

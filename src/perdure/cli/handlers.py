@@ -1,46 +1,12 @@
-"""What an app serves, asked of the app itself over ASGI, and a curl line that calls it."""
+"""What a manifest offers, as a person types it: targets, and a curl line that calls one."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from perdure.cli.target import ASGIApp
-from perdure.errors import DiscoveryFailed
-from perdure.protocol.discovery import ACCEPT, HandlerManifest, Manifest, ServiceManifest, decode_manifest
-
-
-async def ask_manifest(app: ASGIApp) -> Manifest:
-    """The manifest of an app in this process. Raises DiscoveryFailed if it has none."""
-    requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
-    status, body = 0, b""
-
-    async def receive() -> Mapping[str, object]:
-        return next(requests, {"type": "http.disconnect"})
-
-    async def send(message: Mapping[str, Any]) -> None:
-        nonlocal status, body
-        status = message.get("status", status)
-        body += message.get("body", b"")
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "2",  # over HTTP/1.1 the SDK would announce request-response mode
-        "method": "GET",
-        "scheme": "http",
-        "path": "/discover",
-        "raw_path": b"/discover",
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"accept", ACCEPT.encode())],
-    }
-    await app(scope, receive, send)
-    if status != 200:
-        raise DiscoveryFailed(f"it answered {status} to discovery: is it what restate.app([...]) returns?")
-    return decode_manifest(body)
+from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest
 
 
 def target_names(manifest: Manifest) -> list[str]:
