@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ class RunningEngine:
         answer = await self.admin.get(f"/invocations/{invocation_id}")
         assert answer.status_code == 200, answer.text
         view: dict[str, Any] = answer.json()
+        return view
+
+    async def when(self, invocation_id: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """The view of an invocation as soon as it satisfies `holds`. The API has no way to wait for that."""
+        async with asyncio.timeout(15):
+            while not holds(view := await self.describe(invocation_id)):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         return view
 
     async def status(self, invocation_id: str) -> str:

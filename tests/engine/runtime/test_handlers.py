@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import restate
@@ -162,8 +163,7 @@ async def test_attempts_run_out_and_a_person_resumes(start_engine) -> None:
 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/broken")
-        while (view := await engine.describe(invocation_id))["status"] != "paused":
-            await asyncio.sleep(0.01)
+        view = await engine.when(invocation_id, lambda view: view["status"] == "paused")
         assert view["last_failure"] == "[500] ValueError('the database is down')"
         assert "in broken" in view["last_failure_stacktrace"]
         assert view["retry_count"] == 4
@@ -218,8 +218,7 @@ async def test_calling_what_is_not_deployed_fails_the_attempt_with_a_reason(star
 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/lost")
-        while (view := await engine.describe(invocation_id))["status"] != "paused":
-            await asyncio.sleep(0.01)
+        view = await engine.when(invocation_id, lambda view: view["status"] == "paused")
 
     assert view["last_failure"] == "[404] cannot call Nobody/greet: no deployment serves it"
     assert [entry["entry_type"] for entry in view["journal"]] == ["Command: Input"]
@@ -248,8 +247,7 @@ async def test_cancel_lets_code_clean_up_and_reaches_what_it_called(start_engine
 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/book")
-        while not (callees := await _calls(engine, invocation_id)):
-            await asyncio.sleep(0.01)
+        callees = _callees(await engine.when(invocation_id, _callees))
         assert (await engine.admin.patch(f"/invocations/{invocation_id}/cancel")).status_code == 202
         result = await engine.attach(invocation_id)
         callee = await engine.attach(callees[0])
@@ -271,8 +269,7 @@ async def test_kill_ends_an_invocation_and_its_callees_at_once(start_engine) -> 
 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/outer")
-        while not (callees := await _calls(engine, invocation_id)):
-            await asyncio.sleep(0.01)
+        callees = _callees(await engine.when(invocation_id, _callees))
         assert (await engine.admin.patch(f"/invocations/{invocation_id}/kill")).status_code == 202
 
         for doomed in (invocation_id, callees[0]):
@@ -295,10 +292,8 @@ async def test_a_silent_attempt_suspends_and_resumes(start_engine) -> None:
 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/patient")
-        while await engine.status(invocation_id) != "suspended":
-            await asyncio.sleep(0.01)
-        journal = (await engine.describe(invocation_id))["journal"]
-        name = json.loads(journal[1]["value_preview"])
+        view = await engine.when(invocation_id, lambda view: view["status"] == "suspended")
+        name = json.loads(view["journal"][1]["value_preview"])
         await engine.ingress.post(f"/restate/awakeables/{name}/resolve", json="awake")
 
         assert (await engine.attach(invocation_id)).json() == "awake"
@@ -348,6 +343,5 @@ async def test_objects_and_workflows_are_refused_by_name(start_engine) -> None:
             pass
 
 
-async def _calls(engine, invocation_id: str) -> list[str]:
-    journal = (await engine.describe(invocation_id))["journal"]
-    return [entry["invoked_id"] for entry in journal if entry["entry_type"] == "Command: Call"]
+def _callees(view: dict[str, Any]) -> list[str]:
+    return [entry["invoked_id"] for entry in view["journal"] if entry["entry_type"] == "Command: Call"]
