@@ -1,1 +1,24 @@
 """Perdure makes OpenAI Agents SDK agents durable. Public names only."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.durable import RetryPolicy, step
+    from perdure.openai import DurableRunner
+
+__all__ = ["DurableRunner", "RetryPolicy", "step"]
+
+# Loaded when they are asked for: the engine and the command line need not pay for importing the Agents SDK.
+_HOMES = {
+    "DurableRunner": "perdure.openai",
+    "RetryPolicy": "perdure.durable",
+    "step": "perdure.durable",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'perdure' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

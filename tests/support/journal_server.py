@@ -1,9 +1,9 @@
 """A restate server reduced to one invocation, in memory, under full control of a test.
 
-It speaks the real service protocol to the real SDK (over ASGI, in process), keeps the journal, and lets the test
-choose what a real server leaves to chance: in which order outcomes arrive, after which journal entry the connection
-breaks, and whether the attempt is suspended at every await. The SDK's own state machine checks every replay, and
-an attempt that takes another way than the journal fails the test.
+It speaks the real service protocol to the real SDK (over ASGI, in process), keeps the journal, and lets the
+test choose what a real server leaves to chance: in which order outcomes arrive, after which journal entry
+the connection breaks, and whether the attempt is suspended at every await. The SDK's own state machine
+checks every replay, and an attempt that takes another way than the journal fails the test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sleeps_last(names: Sequence[str]) -> int:
 
 # An attempt that has not said anything for so many rounds of the event loop waits for us.
 _QUIET_ROUNDS = 40
-_ATTEMPTS_MAX = 2000
+_ATTEMPTS_MAX = 500
 
 
 class AttemptFailed(AssertionError):
@@ -78,9 +78,6 @@ class JournalServer:
     async def attempt(self) -> pb.OutputCommand | None:
         """One attempt; its output, or None if it was suspended or its connection broke."""
         self.attempts += 1
-        # What a broken attempt proposed and we did not journal is lost. The next attempt runs it again, and the
-        # SDK's state machine must never hear of both.
-        self.waiting = [outcome for outcome in self.waiting if not outcome.name.startswith("run")]
         connection = _Connection(self)
         return await connection.talk()
 
@@ -125,7 +122,17 @@ class _Connection:
             await asyncio.wait_for(app, 10)
         finally:
             app.cancel()
+        self._settle_proposals()
         return self._output
+
+    def _settle_proposals(self) -> None:
+        """A proposal is journaled when it comes, or lost with its connection, and then the step runs again.
+
+        The SDK's state machine must never hear of both."""
+        for outcome in [outcome for outcome in self._server.waiting if outcome.name.startswith("run")]:
+            self._server.waiting.remove(outcome)
+            if not self._broken:
+                self._server.journal.append(outcome.frame)
 
     async def _converse(self, app: asyncio.Future[Any]) -> None:
         server = self._server

@@ -1,0 +1,288 @@
+"""The restate.Context that code on the deterministic loop sees."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+from restate.context import (
+    DurablePromise,
+    ObjectContext,
+    Request,
+    RestateDurableCallFuture,
+    RestateDurableFuture,
+    RestateDurableSleepFuture,
+    RunOptions,
+    ScopedContext,
+    SendHandle,
+)
+from restate.serde import DefaultSerde, Serde
+
+from perdure.durable.future import DurableCall, DurableFuture, DurableSend, TaskFuture
+from perdure.errors import NotDurable
+
+if TYPE_CHECKING:
+    from perdure.durable.driver import Driver
+
+T = TypeVar("T")
+
+_current: contextvars.ContextVar[DurableContext | None] = contextvars.ContextVar(
+    "perdure_current", default=None
+)
+
+
+def current() -> DurableContext | None:
+    """The context of the durable run that the calling code belongs to; None outside of one and inside a
+    step.
+    """
+    return _current.get()
+
+
+class StepScope:
+    """What a step's closure runs in: no context is current there, for it is one entry already.
+
+    A misuse in there may be swallowed by what the closure calls, so it is noted here, and fails the run.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.misuse: str | None = None
+
+    def enter(self) -> None:
+        _current.set(None)
+        _scope.set(self)
+
+    def refuse(self, message: str) -> NotDurable:
+        self.misuse = self.misuse or message
+        return NotDurable(message)
+
+
+_scope: contextvars.ContextVar[StepScope | None] = contextvars.ContextVar("perdure_step", default=None)
+
+
+def enclosing_step() -> StepScope | None:
+    """The step whose closure the calling code runs in; None outside of one."""
+    return _scope.get()
+
+
+class DurableContext(ObjectContext):
+    """A `restate.Context` whose futures belong to the deterministic loop.
+
+    It has all that the handler's own context has: state and key in a virtual object, promises in a
+    workflow. `run` and `run_typed` keep the rules of `step()`: a failed try is journaled and tried again
+    without ending the attempt.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._raw: Any = driver.context
+
+    def enter(self) -> None:
+        """Make this the current context of the calling contextvars."""
+        _current.set(self)
+
+    def fail(self, error: NotDurable) -> NotDurable:
+        """Let this run fail with an error, whoever catches it on its way, and return it to be raised."""
+        return self._driver.loop.condemn(error)
+
+    def detach(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""
+        self._driver.detach(cleanup)
+
+    def _future(self, command: Callable[[], RestateDurableFuture[T]]) -> DurableFuture[T]:
+        return DurableFuture(self._driver, self._driver.issue(command))
+
+    def _call(self, command: Callable[[], Any]) -> DurableCall[Any]:
+        return DurableCall(self._driver, self._driver.issue(command))
+
+    def _send(self, command: Callable[[], Any]) -> DurableSend:
+        return DurableSend(self._driver, self._driver.issue(command))
+
+    # ---- runs
+
+    def journal_run(self, name: str, closure: Any, options: RunOptions[T]) -> DurableFuture[T]:
+        """One run entry, without any rules about failure. The building block of `step`."""
+        return self._future(lambda: self._raw.run_typed(name, closure, options))
+
+    def run_typed(
+        self,
+        name: str,
+        action: Any,
+        options: RunOptions[T] = RunOptions(),  # noqa: B008
+        /,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        from perdure.durable.runs import run_step
+
+        return TaskFuture(run_step(self._driver, self, name, action, options, args, kwargs))
+
+    def run(
+        self,
+        name: str,
+        action: Any,
+        serde: Serde[T] = DefaultSerde(),  # noqa: B008
+        max_attempts: int | None = None,
+        max_retry_duration: timedelta | None = None,
+        type_hint: type[T] | None = None,
+        args: tuple[Any, ...] | None = None,
+    ) -> Any:
+        options = RunOptions(
+            serde=serde, max_attempts=max_attempts, max_duration=max_retry_duration, type_hint=type_hint
+        )
+        return self.run_typed(name, action, options, *(args or ()))
+
+    # ---- time
+
+    def sleep(self, delta: timedelta, name: str | None = None) -> RestateDurableSleepFuture:
+        return cast(RestateDurableSleepFuture, self._future(lambda: self._raw.sleep(delta, name)))
+
+    def sleep_ms(self, delay_ms: int) -> Awaitable[None]:
+        return self.sleep(timedelta(milliseconds=delay_ms))
+
+    def time(self) -> RestateDurableFuture[float]:
+        return self._future(self._raw.time)
+
+    # ---- calls
+
+    def service_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._call(lambda: self._raw.service_call(*args, **kwargs))
+
+    def service_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._send(lambda: self._raw.service_send(*args, **kwargs))
+
+    def object_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._call(lambda: self._raw.object_call(*args, **kwargs))
+
+    def object_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._send(lambda: self._raw.object_send(*args, **kwargs))
+
+    def workflow_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._call(lambda: self._raw.workflow_call(*args, **kwargs))
+
+    def workflow_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._send(lambda: self._raw.workflow_send(*args, **kwargs))
+
+    def generic_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[bytes]:
+        return self._call(lambda: self._raw.generic_call(*args, **kwargs))
+
+    def generic_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._send(lambda: self._raw.generic_send(*args, **kwargs))
+
+    def scope(self, scope: str) -> ScopedContext:
+        return _DurableScope(self, self._raw.scope(scope))
+
+    def cancel_invocation(self, invocation_id: str) -> None:
+        self._driver.issue(lambda: self._raw.cancel_invocation(invocation_id))
+
+    def attach_invocation(self, *args: Any, **kwargs: Any) -> RestateDurableFuture[Any]:
+        return self._future(lambda: self._raw.attach_invocation(*args, **kwargs))
+
+    # ---- awakeables, signals, promises
+
+    def awakeable(self, *args: Any, **kwargs: Any) -> tuple[str, RestateDurableFuture[Any]]:
+        awakeable_id, future = self._driver.issue(lambda: self._raw.awakeable(*args, **kwargs))
+        return awakeable_id, DurableFuture(self._driver, future)
+
+    def resolve_awakeable(self, *args: Any, **kwargs: Any) -> None:
+        self._driver.issue(lambda: self._raw.resolve_awakeable(*args, **kwargs))
+
+    def reject_awakeable(self, name: str, failure_message: str, failure_code: int = 500) -> None:
+        self._driver.issue(lambda: self._raw.reject_awakeable(name, failure_message, failure_code))
+
+    def signal(self, *args: Any, **kwargs: Any) -> RestateDurableFuture[Any]:
+        return self._future(lambda: self._raw.signal(*args, **kwargs))
+
+    def resolve_signal(self, *args: Any, **kwargs: Any) -> None:
+        self._driver.issue(lambda: self._raw.resolve_signal(*args, **kwargs))
+
+    def reject_signal(self, *args: Any, **kwargs: Any) -> None:
+        self._driver.issue(lambda: self._raw.reject_signal(*args, **kwargs))
+
+    def promise(self, *args: Any, **kwargs: Any) -> DurablePromise[Any]:
+        return _Promise(self, self._raw.promise(*args, **kwargs))
+
+    # ---- state
+
+    def key(self) -> str:
+        return cast(str, self._raw.key())
+
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        return self._future(lambda: self._raw.get(*args, **kwargs))
+
+    def state_keys(self, entry_name: str | None = None) -> Awaitable[list[str]]:
+        return self._future(lambda: self._raw.state_keys(entry_name))
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        self._driver.issue(lambda: self._raw.set(*args, **kwargs))
+
+    def clear(self, name: str, entry_name: str | None = None) -> None:
+        self._driver.issue(lambda: self._raw.clear(name, entry_name))
+
+    def clear_all(self, entry_name: str | None = None) -> None:
+        self._driver.issue(lambda: self._raw.clear_all(entry_name))
+
+    # ---- facts
+
+    def request(self) -> Request:
+        return cast(Request, self._raw.request())
+
+    def random(self) -> Random:
+        return cast(Random, self._raw.random())
+
+    def uuid(self) -> UUID:
+        return cast(UUID, self._raw.uuid())
+
+
+class _Promise(DurablePromise[Any]):
+    """A workflow's promise, awaited on the deterministic loop."""
+
+    def __init__(self, context: DurableContext, raw: DurablePromise[Any]) -> None:
+        super().__init__(raw.name, raw.serde)
+        self._context = context
+        self._raw = raw
+
+    def value(self) -> RestateDurableFuture[Any]:
+        return self._context._future(self._raw.value)
+
+    def resolve(self, value: Any) -> Awaitable[None]:
+        return self._context._future(lambda: cast(Any, self._raw.resolve(value)))
+
+    def reject(self, message: str, code: int = 500) -> Awaitable[None]:
+        return self._context._future(lambda: cast(Any, self._raw.reject(message, code)))
+
+    def peek(self) -> Awaitable[Any]:
+        return self._context._future(lambda: cast(Any, self._raw.peek()))
+
+    def __await__(self) -> Any:
+        return self.value().__await__()
+
+
+class _DurableScope(ScopedContext):
+    """Calls within a scope, awaited on the deterministic loop."""
+
+    def __init__(self, context: DurableContext, raw: ScopedContext) -> None:
+        self._context = context
+        self._raw = raw
+
+    def service_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._context._call(lambda: self._raw.service_call(*args, **kwargs))
+
+    def service_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._context._send(lambda: self._raw.service_send(*args, **kwargs))
+
+    def object_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._context._call(lambda: self._raw.object_call(*args, **kwargs))
+
+    def object_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._context._send(lambda: self._raw.object_send(*args, **kwargs))
+
+    def workflow_call(self, *args: Any, **kwargs: Any) -> RestateDurableCallFuture[Any]:
+        return self._context._call(lambda: self._raw.workflow_call(*args, **kwargs))
+
+    def workflow_send(self, *args: Any, **kwargs: Any) -> SendHandle:
+        return self._context._send(lambda: self._raw.workflow_send(*args, **kwargs))

@@ -1,0 +1,102 @@
+"""Awaitables of the deterministic loop that a journal notification completes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from restate.context import RestateDurableCallFuture, RestateDurableFuture, SendHandle
+
+if TYPE_CHECKING:
+    from perdure.durable.driver import Driver
+
+T = TypeVar("T")
+
+
+class DurableFuture(RestateDurableFuture[T]):
+    """The result of a command that has been issued. May be awaited often, by many tasks, and again after a
+    cancelled await. The driver waits for it only while somebody awaits it."""
+
+    def __init__(self, driver: Driver, source: RestateDurableFuture[T]) -> None:
+        self.source = source
+        self._driver = driver
+        self._outcome: asyncio.Future[T] | None = None
+        self._waiters: list[asyncio.Future[Any]] = []
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        while self._outcome is None:
+            waiter = self._driver.loop.create_future()
+            self._waiters.append(waiter)
+            self._driver.await_outcome(self)
+            yield from waiter
+        return self._outcome.result()
+
+    def is_awaited(self) -> bool:
+        self._waiters = [waiter for waiter in self._waiters if not waiter.done()]
+        return bool(self._waiters)
+
+    def settle(self, outcome: asyncio.Future[T]) -> None:
+        """Called on the loop, once: wake everybody who waits, first come, first served."""
+        self._outcome = outcome
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+
+class DurableTimer:
+    """A timer of the loop, as the driver waits for it."""
+
+    def __init__(
+        self, loop_fire: Callable[[asyncio.TimerHandle], None], source: Any, handle: asyncio.TimerHandle
+    ):
+        self.source = source
+        self._fire = loop_fire
+        self._handle = handle
+
+    def is_awaited(self) -> bool:
+        return not self._handle.cancelled()
+
+    def settle(self, _outcome: asyncio.Future[Any]) -> None:
+        self._fire(self._handle)
+
+
+class TaskFuture(RestateDurableFuture[T]):
+    """What `ctx.run` returns: it stands for a task of the loop that makes the tries of one step."""
+
+    def __init__(self, task: asyncio.Task[T]) -> None:
+        self._task = task
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may never be awaited
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return asyncio.shield(self._task).__await__()
+
+
+class InvocationReference(SendHandle, Generic[T]):
+    """The part that calls and sends share: the id of the invocation that they started."""
+
+    _driver: Driver
+    _invocation_id: Callable[[], Coroutine[Any, Any, str]]
+
+    async def invocation_id(self) -> str:
+        return await self._driver.fetch(self._invocation_id)
+
+    async def cancel_invocation(self) -> None:
+        self._driver.context.cancel_invocation(await self.invocation_id())
+
+
+class DurableSend(InvocationReference[Any]):
+    """What the `send` methods return."""
+
+    def __init__(self, driver: Driver, source: SendHandle) -> None:
+        self._driver = driver
+        self._invocation_id = source.invocation_id
+
+
+class DurableCall(InvocationReference[T], DurableFuture[T], RestateDurableCallFuture[T]):
+    """What the `call` methods return."""
+
+    def __init__(self, driver: Driver, source: RestateDurableCallFuture[T]) -> None:
+        DurableFuture.__init__(self, driver, source)
+        self._invocation_id = source.invocation_id

@@ -1,0 +1,265 @@
+"""step(): one journaled effect.
+
+The closure of a step runs as a task of the real event loop (or in a thread, if it is a plain function), in
+the contextvars of the code that asked for it. Its outcome, success or failure, is journaled as a value, so
+a failing step never ends the attempt while its siblings are in flight: the engine would run those again,
+and bill their model calls again. A retry is the step's own: the pause is a durable sleep, the next try is a
+new entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextvars
+import inspect
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from restate.context import RunOptions
+from restate.exceptions import TerminalError
+from restate.serde import Serde
+
+from perdure.durable import failures, values
+from perdure.durable.context import DurableContext, StepScope, current, enclosing_step
+from perdure.durable.future import DurableFuture
+from perdure.errors import NotDurable, NotSerialisable
+
+T = TypeVar("T")
+Action = Callable[..., Awaitable[T]] | Callable[..., T]
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When and how often a failed try of a step is made again.
+
+    attempts_max: tries in all, the first included.
+    initial_delay_ms, factor, delay_ms_max: the pause before try n+1 is initial_delay_ms * factor**(n-1), at
+        most
+        delay_ms_max, less up to a fifth by chance. A longer Retry-After of the other side is obeyed as it
+        stands.
+    retryable: which errors are worth another try; by default network errors, time-outs, 408, 409, 425, 429,
+        5xx.
+    """
+
+    attempts_max: int = 4
+    initial_delay_ms: int = 500
+    factor: float = 2.0
+    delay_ms_max: int = 30_000
+    retryable: Callable[[BaseException], bool] = failures.is_transient
+
+    def delay_ms(self, error: BaseException, attempt: int) -> int | None:
+        """The pause after the given try (1 is the first) failed; None if it was the last."""
+        if attempt >= self.attempts_max or isinstance(error, TerminalError) or not self.retryable(error):
+            return None
+        backoff = min(self.initial_delay_ms * self.factor ** (attempt - 1), float(self.delay_ms_max))
+        asked = failures.retry_after_ms(error)
+        return max(round(backoff * random.uniform(0.8, 1.0)), asked or 0)
+
+
+ONCE = RetryPolicy(attempts_max=1)
+TRANSIENT = RetryPolicy()
+
+
+@dataclass(frozen=True)
+class Codec(Generic[T]):
+    """How a step's value and errors are journaled. The default is that of `values` and `failures`."""
+
+    to_json: Callable[[T], tuple[values.Json, dict[str, str]]] = values.to_json
+    from_json: Callable[[values.Json, dict[str, str]], T] = values.from_json
+    failure_to_json: Callable[[BaseException], failures.Failure] = failures.to_json
+    failure_from_json: Callable[[str, failures.Failure], Exception] = failures.from_json
+
+
+async def step(
+    name: str,
+    action: Action[T],
+    *args: Any,
+    retry: RetryPolicy = TRANSIENT,
+    serde: Serde[T] | None = None,
+) -> T:
+    """Run `action(*args)` once, journal its result, and return it; on replay return the journaled result.
+
+    name: shown in the journal, and checked on replay.
+    action: an async function, or a plain one, which runs in a thread.
+    retry: which errors are tried again, and when.
+    serde: for results that are neither JSON nor Pydantic models, dataclasses, enums, datetimes, Decimals,
+        UUIDs.
+
+    Raises the action's error after the last try (`StepFailed` if the journal cannot rebuild it),
+    NotSerialisable if the result cannot be journaled, NotDurable outside of a durable run and inside
+    another step.
+    """
+    context = current()
+    if context is None:
+        raise _misplaced(name)
+    codec: Codec[T] = Codec() if serde is None else serde_codec(serde)
+    return await tries(context, name, action, args, retry, codec)
+
+
+def _misplaced(name: str) -> NotDurable:
+    if (outer := enclosing_step()) is not None:
+        return outer.refuse(
+            f"step {name!r} is inside the step {outer.name!r}, which is one journal entry already. Call the "
+            "function itself there, or make the code around it run outside of a step; a tool becomes such "
+            "code when its first parameter is a RunContextWrapper[restate.Context] and the run gets context=ctx"
+        )
+    return NotDurable(
+        f"step {name!r} is outside of a durable run: call it from code that `DurableRunner.run(...)` or "
+        "`durable.run(ctx, main)` runs"
+    )
+
+
+async def tries(
+    context: DurableContext,
+    name: str,
+    action: Action[T],
+    args: tuple[Any, ...],
+    retry: RetryPolicy,
+    codec: Codec[T],
+    first: Try[T] | None = None,
+) -> T:
+    """Make the tries of a step. `first` is one that has been issued already."""
+    attempt = 1
+    while True:
+        entry = await (first or Try(context, name, action, args, retry, codec, attempt))
+        if "misuse" in entry:
+            raise context.fail(NotDurable(entry["misuse"]))
+        if "error" not in entry:
+            return codec.from_json(entry.get("ok"), entry.get("types", {}))
+        delay_ms = entry["error"].get("retry_in_ms")
+        if delay_ms is None:
+            raise final(codec.failure_from_json(name, entry["error"]))
+        await context.sleep_ms(delay_ms)
+        first = None
+        attempt += 1
+
+
+def final(error: Exception) -> Exception:
+    """Mark an error as one that no retry of the invocation changes, because the journal holds it.
+
+    The SDK looks for a TerminalError among the causes of what leaves a handler; everybody else sees `error`.
+    """
+    root: BaseException = error
+    while root.__cause__ is not None and not isinstance(root, TerminalError):
+        root = root.__cause__
+    if not isinstance(root, TerminalError):
+        root.__cause__ = TerminalError(f"{type(error).__name__}: {error}", failures.status_of(error) or 500)
+    return error
+
+
+class Try(Generic[T]):
+    """One try of a step: one run entry. Issued when it is made."""
+
+    def __init__(
+        self,
+        context: DurableContext,
+        name: str,
+        action: Action[T],
+        args: tuple[Any, ...],
+        retry: RetryPolicy,
+        codec: Codec[T],
+        attempt: int,
+    ) -> None:
+        self._name, self._action, self._args = name, action, args
+        self._retry, self._codec, self._attempt = retry, codec, attempt
+        self._contextvars = contextvars.copy_context()
+        self._closure: asyncio.Task[Any] | None = None
+        self._future: DurableFuture[dict[str, Any]] = context.journal_run(
+            name, self._perform, RunOptions(serde=_JSON)
+        )
+
+    def __await__(self) -> Any:
+        try:
+            return (yield from self._future.__await__())
+        except asyncio.CancelledError:
+            if self._closure is not None:
+                self._closure.cancel()
+            raise
+
+    async def _perform(self) -> dict[str, Any]:
+        """The closure of the run, on the real loop. Its value is an envelope, so the run itself never
+        fails.
+        """
+        scope = StepScope(self._name)
+        self._contextvars.run(scope.enter)
+        loop = asyncio.get_running_loop()
+        self._closure = loop.create_task(self._act(), context=self._contextvars, name=f"step {self._name}")
+        try:
+            await asyncio.wait((self._closure,))
+        except asyncio.CancelledError:  # the attempt is over
+            self._closure.cancel()
+            raise
+        if scope.misuse is not None:
+            return {"misuse": scope.misuse}
+        if self._closure.cancelled():
+            return {"error": failures.to_json(asyncio.CancelledError("the step was cancelled"))}
+        error = self._closure.exception()
+        if error is None:
+            return self._success(self._closure.result())
+        failure = self._codec.failure_to_json(error)
+        if (delay_ms := self._retry.delay_ms(error, self._attempt)) is not None:
+            failure["retry_in_ms"] = delay_ms
+        return {"error": failure}
+
+    async def _act(self) -> T:
+        action = self._action
+        if inspect.iscoroutinefunction(action) or inspect.iscoroutinefunction(type(action).__call__):
+            return await cast(Awaitable[T], action(*self._args))
+        thread = asyncio.ensure_future(asyncio.to_thread(action, *self._args))
+        try:
+            result = await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            thread.add_done_callback(_drop)
+            raise
+        return cast(T, await result if inspect.isawaitable(result) else result)
+
+    def _success(self, value: T) -> dict[str, Any]:
+        try:
+            plain, types = self._codec.to_json(value)
+        except Exception as error:
+            unfit = NotSerialisable(
+                f"step {self._name!r} returned a {type(value).__qualname__} that the journal cannot give "
+                f"back: {error}. "
+                "Return JSON, a Pydantic model or a dataclass, or pass serde=... to step()"
+            )
+            return {"error": failures.to_json(unfit)}
+        return {"ok": plain, "types": types} if types else {"ok": plain}
+
+
+def _drop(thread: asyncio.Future[Any]) -> None:
+    """Nobody wants what the thread brings any more; a coroutine would complain that it was never awaited."""
+    if not thread.cancelled() and thread.exception() is None and inspect.iscoroutine(thread.result()):
+        thread.result().close()
+
+
+def serde_codec(serde: Serde[T]) -> Codec[T]:
+    """A codec that keeps a serde's bytes: as JSON where they are JSON, else as base64."""
+
+    def to_json(value: T) -> tuple[values.Json, dict[str, str]]:
+        data = bytes(serde.serialize(value))
+        try:
+            return {"json": json.loads(data)}, {}
+        except ValueError:
+            return {"base64": base64.b64encode(data).decode()}, {}
+
+    def from_json(plain: values.Json, _types: dict[str, str]) -> T:
+        if "json" in plain:
+            return cast(T, serde.deserialize(json.dumps(plain["json"]).encode()))
+        return cast(T, serde.deserialize(base64.b64decode(plain["base64"])))
+
+    return Codec(to_json, from_json)
+
+
+class _Json(Serde[dict[str, Any]]):
+    def serialize(self, obj: dict[str, Any] | None) -> bytes:
+        return json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def deserialize(self, buf: bytes) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads(buf))
+
+
+_JSON = _Json()

@@ -1,0 +1,101 @@
+"""DurableRunner: `agents.Runner` inside a restate handler, durably."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import restate
+from agents import (
+    Agent,
+    AgentsException,
+    RunConfig,
+    RunErrorHandlers,
+    RunHooks,
+    Runner,
+    RunResult,
+    RunState,
+    Session,
+    TResponseInputItem,
+)
+from agents.run_config import DEFAULT_MAX_TURNS
+from restate.extensions import current_context
+
+from perdure import durable
+from perdure.durable.step import final
+from perdure.errors import NotDurable
+from perdure.openai import compat
+
+TContext = TypeVar("TContext")
+
+compat.install()
+
+
+class DurableRunner:
+    """Runs agents so that each model call and each tool call happens once and is journaled."""
+
+    @classmethod
+    async def run(
+        cls,
+        starting_agent: Agent[TContext],
+        input: str | list[TResponseInputItem] | RunState[TContext],  # noqa: A002 - the SDK's name
+        *,
+        context: TContext | None = None,
+        max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[TContext] | None = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        error_handlers: RunErrorHandlers[TContext] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Session | None = None,
+    ) -> RunResult:
+        """`agents.Runner.run`, durably: same parameters, same result, same exceptions.
+
+        Call it in a restate handler, or from code that a durable run is running already. With
+        `context=ctx`, the restate context, tools whose first parameter is a RunContextWrapper get it as
+        `wrapper.context`, and orchestrate steps of their own.
+
+        Raises what `Runner.run` raises. Such an error is final: it is in the journal, so if nobody catches
+        it, the invocation fails with it and is not retried. NotDurable outside of a handler;
+        restate.TerminalError as `durable.run` does.
+        """
+
+        async def main() -> RunResult:
+            durable_context: Any = durable.current() if isinstance(context, restate.Context) else context
+            result = await Runner.run(
+                starting_agent,
+                input,
+                context=durable_context,
+                max_turns=max_turns,
+                hooks=hooks,
+                run_config=run_config,
+                error_handlers=error_handlers,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+                session=session,
+            )
+            result.context_wrapper.context = context  # the handler's own again, where the handler looks at it
+            return result
+
+        try:
+            return await durable.run(_handler_context(), main)
+        except AgentsException as error:
+            raise final(error)  # noqa: B904 - the same error, marked
+
+
+def _handler_context() -> restate.Context:
+    context = durable.current() or _restate_context()
+    if context is None:
+        raise NotDurable(
+            "DurableRunner.run(...) was called outside of a restate handler, where there is no journal. Call it in "
+            "a function decorated with @service.handler(), or use agents.Runner.run(...)"
+        )
+    return context
+
+
+def _restate_context() -> restate.Context | None:
+    try:
+        return current_context()
+    except LookupError:
+        return None
