@@ -46,12 +46,17 @@ class FrameDecoder:
     __slots__ = ("_buffer", "_payload_bytes_max")
 
     def __init__(self, payload_bytes_max: int = PAYLOAD_BYTES_MAX) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._payload_bytes_max = payload_bytes_max
 
     def feed(self, data: bytes) -> list[Frame]:
         """Add bytes; return the frames that they complete, in order."""
-        buffer = self._buffer + data if self._buffer else data
+        # Mostly whole frames arrive, and are cut out of `data` itself. What is incomplete grows in place: to
+        # join it anew with each chunk would take time in the square of a large frame's size.
+        buffer: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            buffer = self._buffer
         frames: list[Frame] = []
         position, end = 0, len(buffer)
         while end - position >= HEADER.size:
@@ -64,9 +69,12 @@ class FrameDecoder:
             payload_end = position + HEADER.size + length
             if payload_end > end:
                 break
-            frames.append(Frame(message_type, flags, buffer[position + HEADER.size : payload_end]))
+            frames.append(Frame(message_type, flags, bytes(buffer[position + HEADER.size : payload_end])))
             position = payload_end
-        self._buffer = buffer[position:] if position else buffer
+        if buffer is self._buffer:
+            del self._buffer[:position]
+        else:
+            self._buffer += buffer[position:]
         return frames
 
     def end(self) -> None:
