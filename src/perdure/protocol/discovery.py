@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from perdure.errors import DiscoveryFailed
 from perdure.protocol.messages import VERSION_MAX, VERSION_MIN
@@ -18,22 +20,24 @@ from perdure.protocol.messages import VERSION_MAX, VERSION_MIN
 ACCEPT = ", ".join(f"application/vnd.restate.endpointmanifest.v{n}+json" for n in (5, 4, 3, 2))
 
 JsonSchema = bool | Mapping[str, object]
+Name = Annotated[str, Field(min_length=1)]
+Milliseconds = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerOptions:
     """What a service or a handler may configure. None: not said."""
 
-    inactivity_timeout_ms: int | None = None
-    abort_timeout_ms: int | None = None
-    journal_retention_ms: int | None = None
-    idempotency_retention_ms: int | None = None
+    inactivity_timeout_ms: Milliseconds | None = None
+    abort_timeout_ms: Milliseconds | None = None
+    journal_retention_ms: Milliseconds | None = None
+    idempotency_retention_ms: Milliseconds | None = None
     ingress_private: bool | None = None
-    retry_initial_interval_ms: int | None = None
-    retry_max_interval_ms: int | None = None
-    retry_max_attempts: int | None = None
-    retry_exponentiation_factor: float | None = None
-    retry_on_max_attempts: str | None = None  # "PAUSE" or "KILL"
+    retry_initial_interval_ms: Milliseconds | None = None
+    retry_max_interval_ms: Milliseconds | None = None
+    retry_max_attempts: Annotated[int, Field(ge=0)] | None = None
+    retry_exponentiation_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    retry_on_max_attempts: Literal["PAUSE", "KILL"] | None = None
 
     def over(self, defaults: HandlerOptions) -> HandlerOptions:
         """These options, and `defaults` where these say nothing."""
@@ -59,8 +63,8 @@ _OPTION_KEYS = {
 class HandlerManifest:
     """One handler. `input_schema` None: no JSON schema was given; `input_content_type` None: no input."""
 
-    name: str
-    kind: str  # "", "EXCLUSIVE", "SHARED" or "WORKFLOW"
+    name: Name
+    kind: Literal["", "EXCLUSIVE", "SHARED", "WORKFLOW"]
     documentation: str | None
     input_content_type: str | None
     input_schema: JsonSchema | None
@@ -71,10 +75,10 @@ class HandlerManifest:
 
 @dataclass(frozen=True, slots=True)
 class ServiceManifest:
-    """One service, by `kind` "SERVICE", "VIRTUAL_OBJECT" or "WORKFLOW"."""
+    """One service and its handlers, by name."""
 
-    name: str
-    kind: str
+    name: Name
+    kind: Literal["SERVICE", "VIRTUAL_OBJECT", "WORKFLOW"]
     documentation: str | None
     handlers: Mapping[str, HandlerManifest]
 
@@ -86,6 +90,12 @@ class Manifest:
     protocol_version: int
     bidirectional: bool
     services: Mapping[str, ServiceManifest]
+
+
+# A deployment may say anything: what it says is checked here, and nowhere after.
+_OPTIONS = TypeAdapter(HandlerOptions)
+_HANDLER = TypeAdapter(HandlerManifest)
+_SERVICE = TypeAdapter(ServiceManifest)
 
 
 def decode_manifest(body: bytes) -> Manifest:
@@ -108,34 +118,41 @@ def decode_manifest(body: bytes) -> Manifest:
             bidirectional=document.get("protocolMode") == "BIDI_STREAM",
             services={s["name"]: _service(s) for s in document["services"]},
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValidationError as error:
+        what = "; ".join(f"{e['loc'][-1] if e['loc'] else 'it'}: {e['msg']}" for e in error.errors())
+        raise DiscoveryFailed(f"the deployment's manifest cannot be read: {what}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DiscoveryFailed(f"the deployment's manifest cannot be read: {error!r}") from error
 
 
 def _service(document: dict[str, Any]) -> ServiceManifest:
     defaults = _options(document)
-    return ServiceManifest(
-        name=document["name"],
-        kind=document["ty"],
-        documentation=document.get("documentation"),
-        handlers={h["name"]: _handler(h, defaults) for h in document["handlers"]},
+    return _SERVICE.validate_python(
+        {
+            "name": document["name"],
+            "kind": document["ty"],
+            "documentation": document.get("documentation"),
+            "handlers": {h["name"]: _handler(h, defaults) for h in document["handlers"]},
+        }
     )
 
 
 def _handler(document: dict[str, Any], defaults: HandlerOptions) -> HandlerManifest:
     given = document.get("input") or {}
     returned = document.get("output") or {}
-    return HandlerManifest(
-        name=document["name"],
-        kind=document.get("ty") or "",
-        documentation=document.get("documentation"),
-        input_content_type=given.get("contentType"),
-        input_schema=given.get("jsonSchema"),
-        output_content_type=returned.get("contentType"),
-        output_schema=returned.get("jsonSchema"),
-        options=_options(document).over(defaults),
+    return _HANDLER.validate_python(
+        {
+            "name": document["name"],
+            "kind": document.get("ty") or "",
+            "documentation": document.get("documentation"),
+            "input_content_type": given.get("contentType"),
+            "input_schema": given.get("jsonSchema"),
+            "output_content_type": returned.get("contentType"),
+            "output_schema": returned.get("jsonSchema"),
+            "options": _options(document).over(defaults),
+        }
     )
 
 
 def _options(document: dict[str, Any]) -> HandlerOptions:
-    return HandlerOptions(**{ours: document.get(theirs) for ours, theirs in _OPTION_KEYS.items()})
+    return _OPTIONS.validate_python({ours: document.get(theirs) for ours, theirs in _OPTION_KEYS.items()})

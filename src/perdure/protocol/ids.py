@@ -17,9 +17,9 @@ from perdure.errors import RequestError
 
 INVOCATION_BYTES = 24
 _PARTITION_BYTES = 8
+_AWAKEABLE = "sign_1"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGIT = {letter: value for value, letter in enumerate(_ALPHABET)}
-_SEPARATOR = b","
 
 
 def _base62(data: bytes) -> str:
@@ -65,7 +65,7 @@ def random_invocation_id(now_ms: int, random: bytes) -> str:
 
 def derived_invocation_id(*parts: str) -> str:
     """The id of a request that must be the same invocation whenever it is made again."""
-    digest = sha256(_SEPARATOR.join(part.encode() for part in parts)).digest()
+    digest = _digest(parts)
     return encode_invocation_id(digest[16:24] + digest[:16])
 
 
@@ -81,25 +81,35 @@ def random_seed(invocation_id: str) -> int:
 
 def encode_awakeable_id(invocation_id: str, signal_index: int) -> str:
     """The id of an awakeable, as the SDKs make it: the invocation's bytes and the signal's index."""
-    raw = decode_invocation_id(invocation_id) + signal_index.to_bytes(4, "big")
-    return "sign_1" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return _awakeable_id(decode_invocation_id(invocation_id) + signal_index.to_bytes(4, "big"))
+
+
+def _awakeable_id(raw: bytes) -> str:
+    return _AWAKEABLE + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def decode_awakeable_id(text: str) -> tuple[str, int]:
     """(invocation id, signal index) of an awakeable. Raises RequestError(400) when it is none."""
-    prefix = next((p for p in ("sign_1", "prom_1") if text.startswith(p)), None)
     try:
-        if prefix is None:
-            raise ValueError(text)
-        encoded = text.removeprefix(prefix)
-        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-        if len(raw) != INVOCATION_BYTES + 4:
+        encoded = text.removeprefix(_AWAKEABLE)
+        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        # Python's decoder passes over much that it should refuse; what it read must be what was written.
+        if len(raw) != INVOCATION_BYTES + 4 or text != _awakeable_id(raw):
             raise ValueError(text)
     except (ValueError, binascii.Error):
         raise RequestError(400, f"bad awakeable id '{text}'") from None
     return encode_invocation_id(raw[:INVOCATION_BYTES]), int.from_bytes(raw[INVOCATION_BYTES:], "big")
 
 
+def _digest(parts: tuple[str, ...]) -> bytes:
+    """Each part with its length before it: a key is free text, and may hold any separator."""
+    digest = sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.digest()
+
+
 def deployment_id(*parts: str) -> str:
     """The id of a deployment, derived from what makes it the same one (its address and its code)."""
-    return "dp_1" + _base62(sha256(_SEPARATOR.join(part.encode() for part in parts)).digest()[:16])
+    return "dp_1" + _base62(_digest(parts)[:16])

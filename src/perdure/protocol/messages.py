@@ -150,10 +150,9 @@ def type_name(message_type: int) -> str:
     if message_type >= CUSTOM_COMMAND_FIRST:
         return f"Command: Custom 0x{message_type:04X}"
     try:
-        words = MessageType(message_type).name.removesuffix("_COMPLETION").split("_")
+        name = "".join(word.capitalize() for word in MessageType(message_type).name.split("_"))
     except ValueError:
         return f"Unknown 0x{message_type:04X}"
-    name = "".join(word.capitalize() for word in words)
     if is_command(message_type):
         return f"Command: {name}"
-    return f"Notification: {name}" if is_notification(message_type) else name
+    return f"Notification: {name.removesuffix('Completion')}" if is_notification(message_type) else name
