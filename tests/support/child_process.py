@@ -67,7 +67,7 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         spawn: Spawn = spawn,
     ) -> None:
-        self._command = list(command)
+        self.command = list(command)
         self.log_path = log_path
         self._env = {**os.environ, **(env or {})}
         self._spawn = spawn
@@ -79,7 +79,7 @@ class ChildProcess:
 
     def start(self) -> None:
         assert not self.alive, "already running"
-        self._process = self._spawn(self._command, self.log_path, self._env)
+        self._process = self._spawn(self.command, self.log_path, self._env)
 
     def kill(self) -> None:
         """SIGKILL to the whole session; returns when the child is gone. Harmless when it is gone already."""
@@ -103,7 +103,7 @@ class ChildProcess:
             except (OSError, pyqwest.ReadError, pyqwest.WriteError) as error:
                 problem = repr(error)
             if not self.alive:
-                raise ChildDied(f"{self._command[0]} ended before {url} answered:\n{self.log_tail()}")
+                raise ChildDied(f"{self.command[0]} ended before {url} answered:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ChildDied(f"{url} not up after {timeout_s} s ({problem}):\n{self.log_tail()}")
             await anyio.sleep(0.02)

@@ -8,6 +8,7 @@ replays in another order. So one start in `COLD_EVERY` is the real command, in a
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -21,6 +22,20 @@ from typing import Any, NoReturn
 from child_process import PERDURE, Process, spawn
 
 COLD_EVERY = 10
+PRELOADED = (  # what `perdure up` and `perdure serve` import when they run
+    "google._upb._message",
+    "granian",
+    "h11",
+    "jsonschema",
+    "perdure.cli.banner",
+    "perdure.cli.service_endpoint",
+    "perdure.engine.server",
+    "perdure.openai",
+    "perdure.testing.scripted_model",
+    "rich.console",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+)
 
 
 class ForkServer:
@@ -75,11 +90,8 @@ class ForkedProcess:
 
 
 def _serve() -> None:
-    import agents  # noqa: F401
-    import granian  # noqa: F401
-    import uvicorn  # noqa: F401
-
-    import perdure  # noqa: F401
+    for module in PRELOADED:
+        importlib.import_module(module)
     from perdure.cli.main import main
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: a killed child is gone at once
