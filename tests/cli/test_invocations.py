@@ -34,8 +34,8 @@ class Up:
         answer = httpx2.post(f"{self.ingress}/Agent/{handler}/send", json=body, timeout=20)
         return str(answer.json()["invocationId"])
 
-    def invocations(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._perdure("invocations", *arguments, "--admin", self.admin)
+    def invocations(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self._perdure("invocations", *arguments, "--admin", self.admin, **environment)
 
     def wait_for_status(self, invocation_id: str, status: str) -> None:
         deadline = time.monotonic() + 20
@@ -64,7 +64,7 @@ def test_list_is_a_line_an_invocation_newest_first(engine: Up) -> None:
     running = engine.send("nap", 60)
     done = engine.invocations("list")
     heading, *lines = done.stdout.splitlines()
-    assert heading.split() == ["ID", "TARGET", "STATUS", "AGE", "TOOK", "ENTRIES", "FAILURE"]
+    assert heading.split() == ["ID", "TARGET", "STATUS", "AGE", "TOOK", "FAILURE"]
     assert lines[0].startswith(f"{running}  Agent/nap")
     assert "running" in lines[0]
     assert lines[1].startswith(f"{failed}  Agent/fail")
@@ -83,6 +83,16 @@ def test_list_filters_by_status_and_limit(engine: Up) -> None:
     assert two.count("Agent/nap") == 2
     assert "the newest 2; more with --limit" in two
     assert finished[0] not in two
+
+
+def test_a_narrow_terminal_cuts_text_and_nothing_else(engine: Up) -> None:
+    failed = engine.call("fail", "no such city " * 20)
+    table = engine.invocations("list", COLUMNS="80").stdout
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert re.search(rf"{failed} +Agent/fail +failed +\d+ms +\d+ms +\S", table)
+    tree = engine.invocations("describe", failed, COLUMNS="80").stdout.partition("Agent/fail\n├")[2]
+    assert max(len(line) for line in tree.splitlines()) <= 80
+    assert tree.rstrip().endswith("…")
 
 
 def test_describe_folds_completions_into_commands_and_nests_what_was_called(engine: Up) -> None:

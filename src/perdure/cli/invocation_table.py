@@ -16,23 +16,25 @@ def print_table(invocations: list[Invocation], limit: int) -> None:
         out.print("no invocations")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("ID", no_wrap=True, min_width=len(invocations[0]["id"]))
-    table.add_column("TARGET", no_wrap=True, overflow="ellipsis")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("AGE", justify="right", no_wrap=True)
-    table.add_column("TOOK", justify="right", no_wrap=True)
-    table.add_column("ENTRIES", justify="right", no_wrap=True)
-    table.add_column("FAILURE", no_wrap=True, overflow="ellipsis", ratio=1)
+    for name in ("ID", "TARGET", "STATUS"):
+        table.add_column(name, no_wrap=True)
+    for name in ("AGE", "TOOK"):
+        table.add_column(name, no_wrap=True, justify="right")
+    if any(failure(row) for row in invocations):
+        # rich takes the width that is missing from columns that may wrap: this one, whose cells then do not
+        table.add_column("FAILURE")
     for row in invocations:
-        table.add_row(
-            row["id"],
+        told = Text(" ".join(failure(row).split()), style="red", no_wrap=True, overflow="ellipsis")
+        age = duration((now() - parse_time(row["created_at"])).total_seconds())
+        cells = [
+            Text(row["id"]),
             Text(row["target"]),
             status_text(row),
-            duration((now() - parse_time(row["created_at"])).total_seconds()),
-            took(row) or "",
-            str(row.get("journal_size", "")),
-            Text(" ".join(failure(row).split()), style="red"),
-        )
+            Text(age),
+            Text(took(row) or ""),
+            told,
+        ]
+        table.add_row(*cells[: len(table.columns)])
     out.print(table)
     if len(invocations) == limit:
         out.print(f"the newest {limit}; more with --limit", style="dim")
