@@ -149,6 +149,8 @@ class AttemptSession:
         if kind == MessageType.INPUT:
             raise ProtocolViolation("a handler must not send an Input command: the runtime writes it")
         self._output_seen = kind == MessageType.OUTPUT
+        if self._output_seen and message.WhichOneof("result") is None:
+            raise ProtocolViolation("the output has no result: it must be a value or a failure")
         return CommandSent(kind, payload, message)
 
     def _control(self, kind: int, flags: int, message: Any) -> Event:
@@ -197,9 +199,14 @@ def _await_point(message: pb.Suspension) -> pb.Future:
             combinator_type=pb.FIRST_COMPLETED,
         )
     )
-    if not future.ByteSize():
+    if not _has_leaf(future):
         raise ProtocolViolation("a suspension that awaits nothing would never end")
     return future
+
+
+def _has_leaf(future: pb.Future) -> bool:
+    leaves = (future.waiting_completions, future.waiting_signals, future.waiting_named_signals)
+    return any(leaves) or any(_has_leaf(nested) for nested in future.nested_futures)
 
 
 def _failure(message: pb.Error) -> AttemptFailed:
