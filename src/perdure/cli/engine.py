@@ -14,6 +14,7 @@ from perdure.cli.options import (
     DataDirOption,
     IngressOption,
 )
+from perdure.cli.up import LOG_FORMAT
 
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
@@ -27,7 +28,7 @@ def engine(
     """Run the embedded engine without an app; register deployments with it later."""
     from perdure.engine.runtime.options import EngineOptions
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     asyncio.run(_engine(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)))
 
 
