@@ -50,8 +50,8 @@ class EngineServer:
         await self._stack.aclose()
 
     async def serve_app(self, app: AsgiApp, name: str) -> tuple[Deployment, int]:
-        """Run a restate app in this process: see `Engine.register`."""
-        return await self.engine.register(AsgiTransport(app), f"in-process:{name}")
+        """Run a restate app in this process: see `Engine.serve_app`."""
+        return await self.engine.serve_app(AsgiTransport(app), name)
 
     async def run_until_stopped(self) -> None:
         """Return at the first SIGINT or SIGTERM.

@@ -107,23 +107,3 @@ async def test_a_list_that_makes_no_sense(start_engine, query, says) -> None:
 
     assert answer.status_code == 400
     assert says in answer.json()["message"]
-
-
-async def test_what_is_deployed(start_engine) -> None:
-    async with start_engine(service) as engine:
-        (deployment,) = (await engine.admin.get("/deployments")).json()["deployments"]
-        (listed,) = (await engine.admin.get("/services")).json()["services"]
-        version = (await engine.admin.get("/version")).json()
-
-    assert deployment["services"] == [{"name": "S"}]
-    assert listed["deployment_id"] == deployment["id"]
-    assert [handler["name"] for handler in listed["handlers"]] == ["shout", "relay"]
-    assert version["ingress_endpoint"] == engine.server.ingress_url
-
-
-async def test_registering_a_remote_deployment_says_that_it_cannot_yet(start_engine) -> None:
-    async with start_engine() as engine:
-        answer = await engine.admin.post("/deployments", json={"uri": "http://localhost:9080"})
-
-    assert answer.status_code == 501
-    assert "perdure up" in answer.json()["message"]

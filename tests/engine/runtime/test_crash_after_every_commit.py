@@ -72,7 +72,7 @@ async def test_every_commit_is_a_place_to_go_on_from(
         recorded = _recorded_steps(snapshot)
         options = EngineOptions(data_dir=snapshot, inactivity_timeout_ms=inactivity_timeout_ms)
         async with Engine(options) as engine:
-            await engine.register(AsgiTransport(restate.app([bookshop(effects)])), "in-process:test")
+            await engine.serve_app(AsgiTransport(restate.app([bookshop(effects)])), "test")
             async with asyncio.timeout(10):
                 order, *_ = _invocations(engine.store)
                 result = await engine.requests.result(order.id)

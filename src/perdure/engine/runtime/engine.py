@@ -41,7 +41,7 @@ def wall_clock_ms() -> int:
 
 
 class Engine:
-    """`async with Engine(options) as engine: await engine.register(transport, address)`.
+    """`async with Engine(options) as engine: await engine.serve_app(transport, name)`.
 
     Raises on entry: DataDirLocked, StoreTooNew, StoreFailed.
     """
@@ -77,6 +77,8 @@ class Engine:
             Complete: self.requests.complete,
             Reply: self.requests.reply,
         }
+        for deployment in self.registry.connect():
+            self._recover(deployment)
         self._timers.start()
         return self
 
@@ -88,12 +90,15 @@ class Engine:
         await asyncio.sleep(0)  # one turn for the tasks that were cut to end
         self._stack.close()
 
-    async def register(self, transport: Transport, address: str) -> tuple[Deployment, int]:
-        """Discover a deployment, and let its unfinished invocations go on.
+    async def serve_app(self, transport: Transport, name: str) -> tuple[Deployment, int]:
+        """Discover an app of this process, and let its unfinished invocations go on.
 
         Returns the deployment and how many go on. Raises DiscoveryFailed, Unsupported.
         """
-        deployment = await self.registry.register(transport, address)
+        deployment = await self.registry.register_app(transport, name)
+        return deployment, self._recover(deployment)
+
+    def _recover(self, deployment: Deployment) -> int:
         unfinished = [
             invocation_id
             for service in deployment.manifest.services
@@ -101,7 +106,7 @@ class Engine:
         ]
         for invocation_id in unfinished:
             self._processor.submit(Recover(invocation_id))
-        return deployment, len(unfinished)
+        return len(unfinished)
 
     def _perform(self, action: Action) -> None:
         self._perform_of[type(action)](action)

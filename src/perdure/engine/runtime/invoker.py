@@ -174,6 +174,8 @@ class Invoker:
         )
         opening = attempt.session.start(_start_message(invocation), journal)
         attempt.begin(conversation, opening, *self._timeouts_s(invocation))
+        if not manifest.bidirectional:
+            attempt.suspend()  # it answers only once we have said everything
 
     def deliver(self, action: Deliver) -> None:
         """Send a journaled notification to the attempt, if it is still there."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from perdure.engine.core.model import Invocation
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.engine.transport.http import HttpTransport
 from perdure.engine.transport.port import Transport
 from perdure.errors import Unsupported
 from perdure.protocol.discovery import Manifest, decode_manifest
@@ -21,21 +22,56 @@ class Registry:
         self._clock_ms = clock_ms
         self._transports: dict[str, Transport] = {}
 
-    async def register(self, transport: Transport, address: str) -> Deployment:
-        """Discover a deployment and keep it. Raises DiscoveryFailed, or Unsupported."""
+    async def register_app(self, transport: Transport, name: str) -> Deployment:
+        """Keep an app of this process. Raises DiscoveryFailed, or Unsupported."""
+        address = f"in-process:{name}"
         manifest_json = await transport.discover()
-        manifest = decode_manifest(manifest_json)
-        _refuse_unsupported(manifest)
         deployment = Deployment(
+            # A changed manifest is another deployment: what was pinned to the old one says so.
             id=deployment_id(address, manifest_json.decode()),
             address=address,
-            manifest=manifest,
+            manifest=_supported(manifest_json),
             manifest_json=manifest_json,
             created_at_ms=self._clock_ms(),
         )
-        self._store.transact(lambda: self._store.deployments.put(deployment))
-        self._transports[deployment.id] = transport
+        self._keep(deployment, transport)
         return deployment
+
+    async def register_remote(
+        self, uri: str, headers: Mapping[str, str], *, http1: bool, force: bool, dry_run: bool
+    ) -> tuple[Deployment, bool]:
+        """Discover the deployment at `uri` and keep it; (deployment, whether it is new).
+
+        One at a known URI is left as it is, unless `force`: deployments are immutable. Raises
+        DiscoveryFailed, Unsupported.
+        """
+        identity = deployment_id(uri)
+        known = self._store.deployments.get(identity)
+        if known is not None and not force:
+            return known, False
+        transport = HttpTransport(uri, headers, http1=http1)
+        manifest_json = await transport.discover()
+        deployment = Deployment(
+            id=identity,
+            address=uri,
+            manifest=_supported(manifest_json),
+            manifest_json=manifest_json,
+            created_at_ms=self._clock_ms(),
+            headers=headers,
+            http1=http1,
+        )
+        if not dry_run:
+            self._keep(deployment, transport)
+        return deployment, known is None
+
+    def connect(self) -> list[Deployment]:
+        """The remote deployments that an earlier life of the engine registered; nothing is sent yet."""
+        remote = [deployment for deployment in self._store.deployments.all() if deployment.is_remote]
+        for deployment in remote:
+            self._transports[deployment.id] = HttpTransport(
+                deployment.address, deployment.headers, http1=deployment.http1
+            )
+        return remote
 
     def endpoint(self, invocation: Invocation) -> tuple[Transport, Manifest] | None:
         """Where the invocation runs: its own deployment, and where that one is gone (the code of this
@@ -50,8 +86,13 @@ class Registry:
                 return self._transports[deployment.id], deployment.manifest
         return None
 
+    def _keep(self, deployment: Deployment, transport: Transport) -> None:
+        self._store.transact(lambda: self._store.deployments.put(deployment))
+        self._transports[deployment.id] = transport
 
-def _refuse_unsupported(manifest: Manifest) -> None:
+
+def _supported(manifest_json: bytes) -> Manifest:
+    manifest = decode_manifest(manifest_json)
     for service in manifest.services.values():
         if service.kind != "SERVICE":
             kind = service.kind.replace("_", " ").lower()
@@ -59,3 +100,4 @@ def _refuse_unsupported(manifest: Manifest) -> None:
                 f"{service.name} is a {kind}; this version of the engine runs plain services only: "
                 "use restate-server for it (perdure serve), or make it a restate.Service"
             )
+    return manifest

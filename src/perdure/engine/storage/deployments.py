@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest, decode_manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where services run. `address` is a URL, or `in-process:NAME`."""
+    """Where services run. `address` is a URL, or `in-process:NAME`; `headers` go with every request there."""
 
     id: str
     address: str
     manifest: Manifest
     manifest_json: bytes
     created_at_ms: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    http1: bool = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Can an engine that starts reach it by itself?"""
+        return not self.address.startswith("in-process:")
 
 
 class Deployments:
@@ -29,11 +38,21 @@ class Deployments:
 
     def put(self, deployment: Deployment) -> None:
         self._connection.execute(
-            "INSERT OR REPLACE INTO deployment VALUES (?, ?, ?, ?)",
-            (deployment.id, deployment.address, deployment.manifest_json, deployment.created_at_ms),
+            "INSERT OR REPLACE INTO deployment VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                deployment.id,
+                deployment.address,
+                deployment.manifest_json,
+                deployment.created_at_ms,
+                json.dumps(dict(deployment.headers)),
+                deployment.http1,
+            ),
         )
         self._by_id.pop(deployment.id, None)
         self._by_id[deployment.id] = deployment
+
+    def get(self, deployment_id: str) -> Deployment | None:
+        return self._by_id.get(deployment_id)
 
     def all(self) -> list[Deployment]:
         """Oldest first."""
@@ -53,8 +72,12 @@ class Deployments:
     def forget(self) -> None:
         """Read the table again: after a rollback only the file is right."""
         rows = self._connection.execute(
-            "SELECT id, address, manifest, created_at_ms FROM deployment ORDER BY created_at_ms, id"
+            "SELECT id, address, manifest, created_at_ms, headers, http1 FROM deployment "
+            "ORDER BY created_at_ms, id"
         )
         self._by_id = {
-            row[0]: Deployment(row[0], row[1], decode_manifest(row[2]), row[2], row[3]) for row in rows
+            row[0]: Deployment(
+                row[0], row[1], decode_manifest(row[2]), row[2], row[3], json.loads(row[4]), bool(row[5])
+            )
+            for row in rows
         }

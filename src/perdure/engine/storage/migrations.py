@@ -67,7 +67,9 @@ _STEPS = (
         id TEXT PRIMARY KEY,
         address TEXT NOT NULL,
         manifest BLOB NOT NULL,     -- JSON, as the deployment sent it
-        created_at_ms INTEGER NOT NULL
+        created_at_ms INTEGER NOT NULL,
+        headers TEXT NOT NULL,      -- JSON
+        http1 INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
 )
