@@ -87,6 +87,37 @@ def test_a_signal_stops_it_in_order_even_while_a_step_runs(
     assert server.output == banner, "no traceback, no task that was destroyed"
 
 
+def test_a_second_signal_ends_it_even_while_a_handler_blocks_the_loop(
+    start_perdure: Start, folder: Path
+) -> None:
+    (folder / "agent.py").write_text(
+        """
+import time
+import restate
+
+service = restate.Service("Agent")
+
+
+@service.handler()
+async def block(ctx: restate.Context) -> None:
+    open("blocked", "w").close()
+    time.sleep(60)
+
+
+app = restate.app([service])
+"""
+    )
+    ingress, admin = addresses()
+    server = up(start_perdure, ingress, admin)
+    httpx2.post(f"http://{ingress}/Agent/block/send")
+    deadline = time.monotonic() + 10
+    while not (folder / "blocked").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    server.process.send_signal(signal.SIGINT)
+    assert server.stop(signal.SIGINT, timeout_s=5) == -signal.SIGINT
+
+
 def test_after_sigkill_it_says_what_resumes_and_finishes_it(start_perdure: Start, folder: Path) -> None:
     ingress, admin = addresses()
     first = up(start_perdure, ingress, admin)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption, JsonOption
+from perdure.errors import RequestError
 
 if TYPE_CHECKING:
     from perdure.cli.admin_client import AdminClient, Invocation, Verb
@@ -106,9 +107,19 @@ def _called_by(client: AdminClient, invocation: Invocation, depth: int) -> dict[
             for entry in caller.get("journal", [])
             if entry["entry_type"] == "Command: Call" and "invoked_id" in entry
         ]
-        level = [client.invocation(called) for called in ids if called not in found]
+        level = [called for name in ids if name not in found and (called := _still_kept(client, name))]
         found.update((called["id"], called) for called in level)
     return found
+
+
+def _still_kept(client: AdminClient, invocation_id: str) -> Invocation | None:
+    """None for one that is past its retention: its caller may be kept for longer."""
+    try:
+        return client.invocation(invocation_id)
+    except RequestError as error:
+        if error.status == 404:
+            return None
+        raise
 
 
 def _print_json(value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from types import FrameType
 
 from perdure.engine.admin.app import admin_app
 from perdure.engine.http_server import HttpServer, bind
@@ -54,13 +55,20 @@ class EngineServer:
         return await self.engine.serve_app(AsgiTransport(app), name)
 
     async def run_until_stopped(self) -> None:
-        """Return at the first SIGINT or SIGTERM.
+        """Return at the first SIGINT or SIGTERM; the second one kills, should a handler block the loop.
 
         Call it after `serve_app`: restate apps install a SIGTERM handler of their own when they are first
         asked something, and the last one installed is the one that runs.
         """
-        stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            # Run by the interpreter and not by the loop, which may be blocked: the next one must get through.
+            signal.signal(number, signal.SIG_DFL)
+            loop.call_soon_threadsafe(stopped.set)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
+            loop.remove_signal_handler(number)
+            signal.signal(number, stop)
         await stopped.wait()
