@@ -115,6 +115,7 @@ app = restate.app([service])
         assert time.monotonic() < deadline
         time.sleep(0.01)
     server.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)  # two signals at once are one to the kernel
     assert server.stop(signal.SIGINT, timeout_s=5) == -signal.SIGINT
 
 
