@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+TIME_MS_MAX = 253_402_300_799_999
+"""The end of the year 9999. A later time on the wire (they have 64 bits there) is taken as this one: no
+later one is a date, and beyond 63 bits the store has no place for it."""
+
 
 class Status(StrEnum):
     """Where an invocation stands.

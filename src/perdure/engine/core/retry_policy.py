@@ -49,6 +49,8 @@ class RetryPolicy:
 
     def delay_ms(self, failed_attempts: int) -> int:
         """The pause after the n-th failed attempt in a row, n from 1."""
-        # The exponent is capped: 2.0 ** 2000 would overflow long after the interval stopped growing.
-        growth = self.exponentiation_factor ** min(failed_attempts - 1, 64)
+        try:
+            growth = self.exponentiation_factor ** (failed_attempts - 1)
+        except OverflowError:  # the interval stopped growing long ago
+            return self.max_interval_ms
         return int(min(self.initial_interval_ms * growth, self.max_interval_ms))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from perdure.engine.core.actions import Action
 from perdure.engine.core.entries.rejection import CommandRejected
 from perdure.engine.core.lifecycle import attempt, invoke, waiters
-from perdure.engine.core.model import Invocation, Target, Waiter, WaiterKind
+from perdure.engine.core.model import TIME_MS_MAX, Invocation, Target, Waiter, WaiterKind
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol import ids
 from perdure.protocol.messages import MessageType
@@ -37,7 +37,8 @@ def apply_one_way(
     message: pb.OneWayCallCommand, invocation: Invocation, tx: Transaction, now_ms: int
 ) -> list[Action]:
     """Invoke, now or at `invoke_time`, and tell the caller the callee's id."""
-    return _invoke(message, invocation, message.invoke_time or None, tx, now_ms)[1]
+    execute_at_ms = min(message.invoke_time, TIME_MS_MAX) or None
+    return _invoke(message, invocation, execute_at_ms, tx, now_ms)[1]
 
 
 def _invoke(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from perdure.engine.core.actions import Action, Complete, SetTimer
 from perdure.engine.core.lifecycle import waiters
-from perdure.engine.core.model import Invocation, Result, Status, Timer, TimerKind
+from perdure.engine.core.model import TIME_MS_MAX, Invocation, Result, Status, Timer, TimerKind
 from perdure.engine.core.results import result_of
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol.messages import MessageType
@@ -37,7 +37,8 @@ def with_result(invocation: Invocation, result: Result, tx: Transaction, now_ms:
     )
     tx.put_invocation(completed)
     tx.remove_timers(completed.id)
-    purge = Timer(now_ms + _retention_ms(completed, tx), TimerKind.PURGE, completed.id)
+    purge_at_ms = min(now_ms + _retention_ms(completed, tx), TIME_MS_MAX)
+    purge = Timer(purge_at_ms, TimerKind.PURGE, completed.id)
     tx.add_timer(purge)
     told = waiters.tell_all(completed, tx, now_ms)
     return [*told, SetTimer(purge), Complete(completed.id, result)]

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from perdure.engine.core.actions import Action, SetTimer
 from perdure.engine.core.lifecycle import complete
-from perdure.engine.core.model import Failure, Invocation, Problem, Status, Timer, TimerKind
+from perdure.engine.core.model import (
+    TIME_MS_MAX,
+    Failure,
+    Invocation,
+    Problem,
+    Status,
+    Timer,
+    TimerKind,
+)
 from perdure.engine.core.retry_policy import RetryPolicy
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol.proto import service_protocol_pb2 as pb
@@ -38,7 +46,7 @@ def after_failure(
         tx.put_invocation(replace(failed, status=Status.PAUSED))
         return []
     delay_ms = policy.delay_ms(failed.retry_count) if delay_override_ms is None else delay_override_ms
-    timer = Timer(now_ms + delay_ms, TimerKind.RETRY, failed.id)
+    timer = Timer(min(now_ms + delay_ms, TIME_MS_MAX), TimerKind.RETRY, failed.id)
     tx.put_invocation(replace(failed, status=Status.BACKING_OFF, next_retry_at_ms=timer.at_ms))
     tx.add_timer(timer)
     return [SetTimer(timer)]
