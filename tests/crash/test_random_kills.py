@@ -57,10 +57,17 @@ class Storm:
             while self.kills["agent"] < kills:
                 await anyio.sleep(self._random.uniform(0, LIFE_MAX_S))
                 name, victim = self._victim()
-                victim.kill()
-                self.kills[name] += 1
+                self._kill(name, victim)
+                if self._random.random() < 0.1:  # again, while it is starting and finding its unfinished work
+                    victim.process.start()
+                    await anyio.sleep(self._random.uniform(0, LIFE_MAX_S))
+                    self._kill(name, victim)
                 await victim.start()
             self._over = True
+
+    def _kill(self, name: str, victim: Victim) -> None:
+        victim.kill()
+        self.kills[name] += 1
 
     def _victim(self) -> tuple[str, Victim]:
         if isinstance(self._service, EmbeddedEngine):

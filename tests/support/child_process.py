@@ -1,7 +1,7 @@
 """A child process that tests start, wait for, SIGKILL and start again.
 
-Each child leads its own session, so that SIGKILL reaches the workers it forked and nothing else: a server
-that supervises workers would leave them running, and listening, when only its own pid is killed.
+Each child leads a process group of its own, so that SIGKILL reaches the workers it forked and nothing else: a
+server that supervises workers may leave them running, and listening, when only its own pid is killed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Spawn = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
 
 
 def spawn(command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Process:
-    """Run `command` as the leader of a new session, its output appended to `log_path`."""
+    """Run `command` as the leader of a new process group, its output appended to `log_path`."""
     with log_path.open("ab") as log:
         return subprocess.Popen(
             command,
@@ -45,7 +45,7 @@ def spawn(command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Pro
             stdout=log,
             stderr=subprocess.STDOUT,
             env=env,
-            start_new_session=True,
+            process_group=0,
         )
 
 
@@ -82,7 +82,7 @@ class ChildProcess:
         self._process = self._spawn(self.command, self.log_path, self._env)
 
     def kill(self) -> None:
-        """SIGKILL to the whole session; returns when the child is gone. Harmless when it is gone already."""
+        """SIGKILL to the whole group; returns when the child is gone. Harmless when it is gone already."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):  # it ended by itself, and so did its workers

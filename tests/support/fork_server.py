@@ -99,11 +99,11 @@ def _serve() -> None:
         pid = os.fork()
         if pid == 0:
             _become_perdure(json.loads(line), main)
+        os.setpgid(pid, pid)  # before its pid is told, and not by itself: it may be killed at once
         print(pid, flush=True)
 
 
 def _become_perdure(order: dict[str, Any], main: Callable[[], None]) -> NoReturn:
-    os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):

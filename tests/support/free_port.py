@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import socket
+import time
 
 _FIRST, _LAST = 15_000, 32_000
 _handed_out: set[int] = set()
@@ -21,11 +22,27 @@ def free_port() -> int:
         port = _draw.randrange(_FIRST, _LAST)
         if port in _handed_out:
             continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _handed_out.add(port)
-        return port
+        if is_free(port):
+            _handed_out.add(port)
+            return port
     raise OSError(f"no free TCP port between {_FIRST} and {_LAST}")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_free(port: int, timeout_s: float = 10) -> None:
+    """Returns when a server could listen on `port`. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout_s
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"port {port} is still in use after {timeout_s} s")
+        time.sleep(0.001)

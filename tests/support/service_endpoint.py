@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from child_process import PERDURE, ChildProcess, Spawn, spawn
-from free_port import free_port
+from free_port import free_port, wait_until_free
 
 
 class ServiceEndpoint:
@@ -20,10 +20,10 @@ class ServiceEndpoint:
         env: Mapping[str, str] | None = None,
         spawn: Spawn = spawn,
     ) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self.process = ChildProcess(
-            [PERDURE, "serve", target, "--bind", f"127.0.0.1:{port}"],
+            [PERDURE, "serve", target, "--bind", f"127.0.0.1:{self._port}"],
             log_path=directory / "service-endpoint.log",
             env=env,
             spawn=spawn,
@@ -35,3 +35,4 @@ class ServiceEndpoint:
 
     def kill(self) -> None:
         self.process.kill()
+        wait_until_free(self._port)  # its worker, which listens, dies a moment later than its parent
