@@ -9,17 +9,24 @@ checks every replay, and an attempt that takes another way than the journal fail
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import inspect
+import json
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import restate
+
+from perdure import durable
 from perdure.protocol import messages
 from perdure.protocol.frames import Frame, FrameDecoder, encode_frame
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
 Choose = Callable[[Sequence[str]], int]
-"""Which of the waiting outcomes, named like 'run:lookup', is to arrive next."""
+"""Which of the waiting outcomes, named like 'run:3' by their completion id, is to arrive next; -1 for none
+yet.
+"""
 
 
 def sleeps_last(names: Sequence[str]) -> int:
@@ -81,6 +88,15 @@ class JournalServer:
         connection = _Connection(self)
         return await connection.talk()
 
+    def resume_from(self, journal: Sequence[Frame]) -> None:
+        """Start over with a journal that another server left, as after a crash of the server itself."""
+        self.journal, self.waiting = list(journal), []
+        connection = _Connection(self)
+        for frame in journal:
+            if messages.is_command(frame.type):
+                connection._answer(frame.type, messages.decode_message(frame.type, frame.payload))
+        self.waiting = [outcome for outcome in self.waiting if outcome.frame not in self.journal]
+
     def cancel(self) -> None:
         signal = pb.Notification(signal_id=messages.SIGNAL_CANCEL, void=pb.Void())
         self.waiting.append(Outcome("cancel", Frame(MessageType.SIGNAL, 0, signal.SerializeToString())))
@@ -123,6 +139,8 @@ class _Connection:
         finally:
             app.cancel()
         self._settle_proposals()
+        if server.suspend_always and server.waiting and self._output is None:
+            self._record_next()
         return self._output
 
     def _settle_proposals(self) -> None:
@@ -135,22 +153,24 @@ class _Connection:
                 self._server.journal.append(outcome.frame)
 
     async def _converse(self, app: asyncio.Future[Any]) -> None:
-        server = self._server
         closed = False
+        if self._server.suspend_always:
+            self._close()
+            closed = True
         while not app.done():
             if self._broken:
                 self._inbox.put_nowait({"type": "http.disconnect"})
                 return
-            if await self._quiet(app) and not closed:
-                if server.waiting:
-                    self._deliver()
-                else:
-                    # nothing can happen but that the handler goes on, ends or suspends
-                    self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
-                    closed = True
-            if server.suspend_always and not closed and self._heard:
-                self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+            if not await self._quiet(app) or closed:
+                continue
+            if self._server.waiting and self._output is None:
+                self._deliver()
+            else:  # nothing can come any more: the handler ends or suspends
+                self._close()
                 closed = True
+
+    def _close(self) -> None:
+        self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
     async def _quiet(self, app: asyncio.Future[Any]) -> bool:
         heard, quiet = self._heard, 0
@@ -161,11 +181,18 @@ class _Connection:
         return not app.done()
 
     def _deliver(self) -> None:
+        frame = self._record_next()
+        if frame is not None:
+            self._send(encode_frame(frame.type, frame.payload))
+
+    def _record_next(self) -> Frame | None:
         server = self._server
         at = server.choose([outcome.name for outcome in server.waiting])
+        if at < 0:
+            return None
         frame = server.waiting.pop(at).frame
         self._record(frame)
-        self._send(encode_frame(frame.type, frame.payload))
+        return frame
 
     def _record(self, frame: Frame) -> None:
         server = self._server
@@ -247,7 +274,28 @@ def _scope(server: JournalServer) -> dict[str, Any]:
     }
 
 
-async def call(app: Any, service: str, handler: str, **options: Any) -> tuple[JournalServer, Any]:
-    """One invocation to its end; the server and the output."""
-    server = JournalServer(app, f"/invoke/{service}/{handler}", **options)
-    return server, await server.run()
+def app_of(main: Callable[..., Coroutine[Any, Any, Any]]) -> Any:
+    """A restate app with one service that runs `main` durably: `main()`, or `main(ctx)` if it takes a
+    parameter.
+    """
+    service = restate.Service("Durable")
+
+    async def handler(ctx: restate.Context) -> Any:
+        takes_context = bool(inspect.signature(main).parameters)
+        return await (
+            durable.run(ctx, lambda: main(durable.current())) if takes_context else durable.run(ctx, main)
+        )
+
+    service.handler("main")(handler)
+    return restate.app([service])
+
+
+def serve(main: Callable[..., Coroutine[Any, Any, Any]], **options: Any) -> JournalServer:
+    """A server with one invocation of durable code. See `JournalServer` for the options."""
+    return JournalServer(app_of(main), "/invoke/Durable/main", request=b"", **options)
+
+
+def value_of(output: pb.OutputCommand) -> Any:
+    """What the handler returned; a failure is an assertion error."""
+    assert output.WhichOneof("result") == "value", output.failure
+    return json.loads(output.value.content)

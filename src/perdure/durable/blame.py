@@ -6,7 +6,6 @@ file and line in the user's own code, and the line to write there.
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import linecache
 import sys
@@ -19,9 +18,10 @@ from typing import Any, NamedTuple
 from perdure.errors import NotDurable, Stuck
 
 _PATHS = sysconfig.get_paths()
-_LIBRARIES = tuple(
-    {str(Path(_PATHS[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    | {str(Path(__file__).resolve().parent.parent / room) for room in ("durable", "openai", "testing")}
+_OURS = tuple(str(Path(__file__).resolve().parent.parent / room) for room in ("durable", "openai", "testing"))
+_LIBRARIES = (
+    *_OURS,
+    *{str(Path(_PATHS[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
 )
 _TASKS_SHOWN_MAX = 5
 
@@ -41,12 +41,12 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-def refusal(what: str, stop: FunctionType) -> NotDurable:
+def refusal(what: str, stop: FunctionType, advice: str | None = None) -> NotDurable:
     """The error for something that the running code did just now; `stop` is the function that runs the
     loop.
     """
     place = _user_place(_stack(sys._getframe(1), stop.__code__))
-    task = asyncio.current_task()
+    task = asyncio.current_task() if asyncio._get_running_loop() is not None else None
     coroutine = getattr(task.get_coro() if task else None, "__qualname__", place.function)
     who = f"coroutine {place.function!r}"
     if task is not None and coroutine != place.function:
@@ -54,7 +54,7 @@ def refusal(what: str, stop: FunctionType) -> NotDurable:
     return NotDurable(
         f"{who} at {place} {what} on the deterministic loop, and the journal cannot repeat that.\n"
         f"    {place.source or '(no source)'}\n"
-        f"{_advice(place)}"
+        f"{advice or _advice(place)}"
     )
 
 
@@ -95,25 +95,30 @@ def _advice(place: Place) -> str:
 
 
 def _as_step(place: Place) -> str:
-    """The user's line with its awaited expression wrapped in step(), or the general form of it."""
+    """The user's line with its awaited expression wrapped in step(), or the general form of it.
+
+    By hand and not with `ast`: the collector may run us inside of another `ast.parse`, and CPython 3.11
+    does not survive that.
+    """
     name = place.function.rsplit(".", 1)[-1].strip("<>")
-    general = f'await step("{name}", lambda: ...)'
-    try:
-        tree = ast.parse(place.source.removesuffix(":") if place.source.startswith("await") else place.source)
-    except SyntaxError:
-        return general
-    awaits = [node for node in ast.walk(tree) if isinstance(node, ast.Await)]
-    if len(tree.body) != 1 or not awaits or isinstance(awaits[0].value, ast.Name):
-        return general
-    awaits[0].value = ast.Call(
-        func=ast.Name("step"),
-        args=[ast.Constant(name), ast.Lambda(args=_NO_ARGUMENTS, body=awaits[0].value)],
-        keywords=[],
-    )
-    return ast.unparse(ast.fix_missing_locations(tree))
+    before, found, rest = place.source.partition("await ")
+    awaited = _expression(rest)
+    if not found or awaited is None or "(" not in awaited:
+        return f'await step("{name}", lambda: ...)'
+    return f'{before}await step("{name}", lambda: {awaited}){rest[len(awaited) :]}'
 
 
-_NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+def _expression(text: str) -> str | None:
+    """The awaited expression that `text` begins with; None if it goes on in the next line."""
+    depth = 0
+    for at, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}" and depth:
+            depth -= 1
+        elif depth == 0 and character in ")]},: \t":
+            return text[:at]
+    return text if depth == 0 else None
 
 
 def _stack(frame: FrameType | None, stop: CodeType) -> Iterator[Place]:
@@ -135,10 +140,8 @@ def _chain(awaitable: Any) -> list[Place]:
 
 
 def _user_place(places: Iterable[Place]) -> Place:
-    """The innermost place that is neither in a library nor in Perdure; the innermost one if there is none."""
-    first: Place | None = None
-    for place in places:
-        if not place.file.startswith((*_LIBRARIES, "<frozen")):
-            return place
-        first = first or place
-    return first or Place("?", "?", 0)
+    """The innermost place in the user's own code; else in a library; else anywhere."""
+    places = list(places)
+    theirs = (place for place in places if not place.file.startswith((*_LIBRARIES, "<frozen")))
+    libraries = (place for place in places if not place.file.startswith(_OURS))
+    return next(theirs, None) or next(libraries, None) or next(iter(places), Place("?", "?", 0))

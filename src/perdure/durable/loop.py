@@ -146,11 +146,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if self.doom is not None:
             raise self.doom
 
-    def refuse(self, what: str) -> NotDurable:
+    def refuse(self, what: str, advice: str | None = None) -> NotDurable:
         """Doom the loop for something that the running code does, and return the error to raise."""
         if self._abandoned:
             raise GeneratorExit
-        return self.condemn(refusal(what, stop=cast(FunctionType, DeterministicLoop.run_until_idle)))
+        return self.condemn(refusal(what, cast(FunctionType, DeterministicLoop.run_until_idle), advice))
 
     def condemn(self, error: E) -> E:
         """Doom the loop for an error that must reach the user, and return it to be raised."""
@@ -222,6 +222,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if self._abandoned:
             coro.close()
             raise GeneratorExit
+        if _is_of_restate(coro):
+            coro.close()
+            raise self.refuse("awaited the handler's own restate context", _USE_DURABLE_CONTEXT)
         watched = Watched(coro, self)
         return DurableTask(watched, loop=self, name=name, context=context)
 
@@ -259,6 +262,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def set_debug(self, enabled: bool) -> None:
         """Debug mode would change timing only, so it is accepted and ignored."""
 
+    def get_task_factory(self) -> None:
+        return None
+
     def get_exception_handler(
         self,
     ) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None:
@@ -294,6 +300,18 @@ def _close(coroutine: Watched) -> None:
         except BaseException:
             return  # a user's `finally` raised: nobody is left to tell
         return
+
+
+def _is_of_restate(coroutine: Any) -> bool:
+    """Whether the SDK itself wants a task: it does so to await a future of the handler's own context."""
+    frame = getattr(coroutine, "cr_frame", None)
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith("restate.")
+
+
+_USE_DURABLE_CONTEXT = (
+    "Its futures belong to the real event loop. Use the context of the durable run instead: "
+    "durable.current(), or wrapper.context in a tool of a run that was given context=ctx"
+)
 
 
 class _LogFormatter(asyncio.BaseEventLoop):

@@ -103,9 +103,10 @@ async def step(
 def _misplaced(name: str) -> NotDurable:
     if (outer := enclosing_step()) is not None:
         return outer.refuse(
-            f"step {name!r} is inside the step {outer.name!r}, which is one journal entry already. Call the "
-            "function itself there, or make the code around it run outside of a step; a tool becomes such "
-            "code when its first parameter is a RunContextWrapper[restate.Context] and the run gets context=ctx"
+            f"step {name!r} is inside the step {outer.name!r}, which is one journal entry already. Call "
+            "the function itself there, or make the code around it run outside of a step; a tool becomes "
+            "such code when its first parameter is a RunContextWrapper[restate.Context] and the run gets "
+            "context=ctx"
         )
     return NotDurable(
         f"step {name!r} is outside of a durable run: call it from code that `DurableRunner.run(...)` or "
@@ -144,7 +145,7 @@ def final(error: Exception) -> Exception:
     The SDK looks for a TerminalError among the causes of what leaves a handler; everybody else sees `error`.
     """
     root: BaseException = error
-    while root.__cause__ is not None and not isinstance(root, TerminalError):
+    while root.__cause__ is not None and not isinstance(root.__cause__, TerminalError):
         root = root.__cause__
     if not isinstance(root, TerminalError):
         root.__cause__ = TerminalError(f"{type(error).__name__}: {error}", failures.status_of(error) or 500)

@@ -38,7 +38,7 @@ def refuse_streaming() -> NoReturn:
     assert context is not None
     raise context.fail(
         NotDurable(
-            "a streamed model call (Runner.run_streamed, or on_stream of as_tool) cannot be journaled by this "
-            "version of Perdure. Use DurableRunner.run(...), and as_tool(...) without on_stream"
+            "a streamed model call (Runner.run_streamed, or on_stream of as_tool) cannot be journaled by "
+            "this version of Perdure. Use DurableRunner.run(...), and as_tool(...) without on_stream"
         )
     )

@@ -88,8 +88,8 @@ def _handler_context() -> restate.Context:
     context = durable.current() or _restate_context()
     if context is None:
         raise NotDurable(
-            "DurableRunner.run(...) was called outside of a restate handler, where there is no journal. Call it in "
-            "a function decorated with @service.handler(), or use agents.Runner.run(...)"
+            "DurableRunner.run(...) was called outside of a restate handler, where there is no journal. "
+            "Call it in a function decorated with @service.handler(), or use agents.Runner.run(...)"
         )
     return context
 

@@ -18,7 +18,6 @@ from agents import (
     ApplyPatchTool,
     ComputerTool,
     CustomTool,
-    FunctionTool,
     LocalShellTool,
     RunContextWrapper,
     ShellTool,
@@ -97,11 +96,11 @@ def refuse_undurable(agent: Agent[Any]) -> None:
         local = isinstance(tool, ComputerTool | LocalShellTool | ApplyPatchTool | CustomTool) or (
             isinstance(tool, ShellTool) and tool.executor is not None
         )
-        if local and not isinstance(tool, FunctionTool):
+        if local:
             raise context.fail(
                 NotDurable(
-                    f"agent {agent.name!r} has a {type(tool).__name__}, which acts on this machine outside of "
-                    "any step, and this version of Perdure cannot journal it. Write it as a function tool: that "
-                    "is one step"
+                    f"agent {agent.name!r} has a {type(tool).__name__}, which acts on this machine outside "
+                    "of any step, and this version of Perdure cannot journal it. Write it as a function "
+                    "tool: that is one step"
                 )
             )

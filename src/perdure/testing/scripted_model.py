@@ -1,7 +1,8 @@
 """A model that answers from a script, for tests.
 
 Which turn of the script comes next is read off the conversation, not counted: a process that was killed and
-started again answers as the first one would have. The calls are counted, so that a test can tell who was asked.
+started again answers as the first one would have. The calls are counted, so that a test can tell who was
+asked.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class ScriptedModel(Model):
     async def get_response(
         self,
         system_instructions: str | None,
-        input: Input,
+        input: Input,  # noqa: A002 - the SDK's name
         *_args: Any,
-        **_options: Any,  # noqa: A002
+        **_options: Any,
     ) -> ModelResponse:
         """The answer to `input`. The other parameters of `agents.Model` are taken and ignored."""
         at = min(_answers_in(input), len(self.turns) - 1)
