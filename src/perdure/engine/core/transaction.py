@@ -43,7 +43,7 @@ class Transaction(Protocol):
     def add_waiter(self, waiter: Waiter) -> None: ...
 
     def take_waiters(self, invocation_id: str) -> Iterable[Waiter]:
-        """Remove and return those who wait for this invocation's result."""
+        """Remove and return those who wait for this invocation's result, ordered by id and completion."""
 
     def awaited_by(self, waiter_id: str) -> Iterable[Waiter]:
         """What an invocation waits for."""

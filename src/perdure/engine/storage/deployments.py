@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest, decode_manifest
 
+_COLUMNS = "id, address, manifest, created_at_ms, headers, http1"
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -38,7 +40,7 @@ class Deployments:
 
     def put(self, deployment: Deployment) -> None:
         self._connection.execute(
-            "INSERT OR REPLACE INTO deployment VALUES (?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO deployment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 deployment.id,
                 deployment.address,
@@ -71,10 +73,7 @@ class Deployments:
 
     def forget(self) -> None:
         """Read the table again: after a rollback only the file is right."""
-        rows = self._connection.execute(
-            "SELECT id, address, manifest, created_at_ms, headers, http1 FROM deployment "
-            "ORDER BY created_at_ms, id"
-        )
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM deployment ORDER BY position")
         self._by_id = {
             row[0]: Deployment(
                 row[0], row[1], decode_manifest(row[2]), row[2], row[3], json.loads(row[4]), bool(row[5])

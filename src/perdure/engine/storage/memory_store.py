@@ -69,12 +69,12 @@ class MemoryStore:
             self._waiters.append(waiter)
 
     def take_waiters(self, invocation_id: str) -> Iterable[Waiter]:
-        taken = [w for w in self._waiters if w.invocation_id == invocation_id]
+        taken = sorted(w for w in self._waiters if w.invocation_id == invocation_id)
         self._waiters = [w for w in self._waiters if w.invocation_id != invocation_id]
         return taken
 
     def awaited_by(self, waiter_id: str) -> Iterable[Waiter]:
-        return [w for w in self._waiters if w.waiter_id == waiter_id]
+        return sorted(w for w in self._waiters if w.waiter_id == waiter_id)
 
     def handler(self, service: str, handler: str) -> HandlerManifest | None:
         found = self.manifest.services.get(service) if self.manifest else None

@@ -64,13 +64,14 @@ _STEPS = (
     CREATE INDEX waiter_by_waiter ON waiter (waiter_id);
 
     CREATE TABLE deployment (
-        id TEXT PRIMARY KEY,
+        position INTEGER PRIMARY KEY,  -- in the order of registration: the wall clock may be set back
+        id TEXT NOT NULL UNIQUE,
         address TEXT NOT NULL,
         manifest BLOB NOT NULL,     -- JSON, as the deployment sent it
         created_at_ms INTEGER NOT NULL,
         headers TEXT NOT NULL,      -- JSON
         http1 INTEGER NOT NULL
-    ) WITHOUT ROWID;
+    );
     """,
 )
 

@@ -6,6 +6,8 @@ import sqlite3
 
 from perdure.engine.core.model import Waiter, WaiterKind
 
+_ORDER = "ORDER BY invocation_id, waiter_id, completion_id"
+
 
 class Waiters:
     """Reads and writes of the table."""
@@ -32,7 +34,9 @@ class Waiters:
         )
 
     def _select(self, column: str, value: str) -> list[Waiter]:
-        query = f"SELECT invocation_id, waiter_id, completion_id, kind FROM waiter WHERE {column} = ?"
+        query = (
+            f"SELECT invocation_id, waiter_id, completion_id, kind FROM waiter WHERE {column} = ? {_ORDER}"
+        )
         rows = self._connection.execute(query, (value,))
         return [
             Waiter(invocation, waiter, number, WaiterKind(kind)) for invocation, waiter, number, kind in rows
