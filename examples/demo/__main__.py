@@ -83,6 +83,7 @@ def _environ(model: Model, model_proxy: CountingProxy, weather_proxy: CountingPr
 
 
 def _answer_a_question(perdure: PerdureUp, evidence: Evidence) -> None:
+    console.print()
     console.rule("A durable agent answers", align="left")
     question = QUESTIONS[0]
     _say(f"$ curl {perdure.ingress}/Agent/run --json '\"{question}\"'")
@@ -93,6 +94,7 @@ def _answer_a_question(perdure: PerdureUp, evidence: Evidence) -> None:
 
 
 def _survive_sigkill(perdure: PerdureUp, evidence: Evidence) -> None:
+    console.print()
     console.rule("Another one is killed while its tool runs", align="left")
     question = QUESTIONS[1]
     tool_runs = evidence.weather.hold_next()
@@ -111,6 +113,7 @@ def _survive_sigkill(perdure: PerdureUp, evidence: Evidence) -> None:
         answer = perdure.attach(invocation_id)
     evidence.second_finished(answer, perdure.steps(invocation_id))
     _show(perdure, invocation_id, evidence.second)
+    console.print()
     console.rule("What was counted, outside of the process that died", align="left")
 
 

@@ -24,9 +24,9 @@ class Run:
         return [int(number) for told in self.told for number in re.findall(r"temperature_c\W+?(-?\d+)", told)]
 
     def holds_its_numbers(self) -> bool:
-        """Whether each temperature stands in the answer, as a number of its own (3 is not in 31)."""
-        numbers = [int(number) for number in re.findall(r"(?<!\d)\d+(?![\d])", self.answer)]
-        return bool(self.temperatures) and all(abs(degrees) in numbers for degrees in self.temperatures)
+        """Whether each temperature stands in the answer as one: 3 is not in 31°C, nor in a date."""
+        said = [int(number) for number in re.findall(r"(\d+)\s*(?:°|degrees?\b|C\b)", self.answer)]
+        return bool(self.temperatures) and all(abs(degrees) in said for degrees in self.temperatures)
 
 
 class Evidence:

@@ -10,7 +10,7 @@ import httpx2
 from rich.console import Console
 
 from examples.local_model.server import MODEL_NAME, serve
-from examples.local_model.weights import QWEN, cache_dir, download_progress, obtain
+from examples.local_model.weights import QWEN, cache_dir, obtain
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -42,8 +42,7 @@ def chosen_model(console: Console, log: Path) -> Iterator[Model]:
         about = f"OpenAI's {name or 'model that the Agents SDK defaults to'}, by OPENAI_API_KEY"
         yield Model(OPENAI_URL, name, about)
     else:
-        with download_progress(console) as progress:
-            weights = obtain(QWEN, cache_dir(), progress)
+        weights = obtain(QWEN, cache_dir(), console)
         with ExitStack() as serving:
             with console.status("loading the local model"):
                 base_url = serving.enter_context(serve(weights, log))

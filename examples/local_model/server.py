@@ -64,7 +64,11 @@ def main(weights: str) -> None:
     parameters.n_ctx = 4096
     parameters.n_parallel = 1
     parameters.cache_ram_mib = 0
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = min(4, os.cpu_count() or 1)
+    # One core stays free. The threads spin while they wait for each other, so with a thread on every core
+    # whatever else runs makes them slow out of all proportion: on 2 cores with 2 busy neighbours, 2 threads
+    # took 136 s for what takes them 14 s alone; 1 thread took 28 s, and 20 s alone.
+    parameters.cpuparams.n_threads = max(1, min(4, (os.cpu_count() or 1) - 1))
+    parameters.cpuparams_batch.n_threads = parameters.cpuparams.n_threads
     # For requests that ask for nothing else, so that the agent needs no settings for this one model: always
     # the likeliest token; and a limit, for without one a model this small may ramble for minutes.
     parameters.sampling.temp = 0.0

