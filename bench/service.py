@@ -1,6 +1,7 @@
-"""The service under the clock: a handler that journals as many steps as it is told, one after the other."""
+"""The service under the clock: a handler that journals as many steps as it is told, one after the other.
 
-from __future__ import annotations
+No `from __future__ import annotations` here: the SDK would evaluate the one of `_step` on each step.
+"""
 
 import restate
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
@@ -78,6 +79,8 @@ async def main() -> int:
         print("cannot compare:", *problems, sep="\n  ", file=sys.stderr)
         return 1
     options.disk.mkdir(exist_ok=True)
+    if (busy := os.getloadavg()[0]) > 0.5:
+        print(f"other programs keep {busy:.1f} cores busy: the figures will be off", file=sys.stderr)
     taken: dict[str, dict[Load, list[float]]] = {
         name: {load: [] for load in LOADS} for name in options.only or CONTENDERS
     }
