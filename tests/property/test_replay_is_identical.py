@@ -157,7 +157,7 @@ def commands(journal: Sequence[Frame]) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(op=programs, data=st.data())
 def test_a_replay_cut_anywhere_takes_the_same_way(op: Op, data: st.DataObject) -> None:
     async def check() -> None:

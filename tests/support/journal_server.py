@@ -149,7 +149,7 @@ class _Connection:
         The SDK's state machine must never hear of both."""
         for outcome in [outcome for outcome in self._server.waiting if outcome.name.startswith("run")]:
             self._server.waiting.remove(outcome)
-            if not self._broken:
+            if not self._broken and self._output is None:
                 self._server.journal.append(outcome.frame)
 
     async def _converse(self, app: asyncio.Future[Any]) -> None:
