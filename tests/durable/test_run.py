@@ -15,6 +15,7 @@ from journal_server import AttemptFailed, JournalServer, serve, value_of
 from perdure import durable
 from perdure.durable import DurableContext, step
 from perdure.errors import NotDurable
+from perdure.protocol.messages import MessageType
 
 pytestmark = pytest.mark.anyio
 
@@ -163,6 +164,18 @@ async def test_code_that_nothing_can_wake_ends_the_invocation_with_its_name_and_
     assert server.commands() == ["Input", "Run fine", "Output"], "reported when nothing goes on any more"
     for words in ("waits_for_an_event", f"{__file__}:", "asyncio.Event().wait()", "await step("):
         assert words in output.failure.message
+
+
+async def test_a_cancelled_timer_does_not_put_off_the_news_that_nothing_goes_on() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(3600):
+            await step("quick", hello)
+        await asyncio.Event().wait()
+
+    server = serve(main)
+    output = await server.run()
+    assert "Stuck" in output.failure.message
+    assert server.entries(MessageType.SLEEP_COMPLETION) == [], "an hour too early for that"
 
 
 async def test_io_on_the_loop_ends_the_invocation_though_the_code_catches_everything() -> None:
