@@ -38,6 +38,8 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             evidence = _story(stack, folder)
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         console.print(f"[red]the demo failed:[/] {type(error).__name__}")
         _say(f"{error}\nits logs are in {folder}")
