@@ -52,7 +52,9 @@ class CountingProxy:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         routes = [Route("/{path:path}", self._answer, methods=METHODS)]
         app = Starlette(routes=routes, lifespan=self._lifespan)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        # Silent, for at Ctrl-C it would tell of every request that nobody waits for any more. What goes wrong
+        # in here is a 500, and in the log of the process that asked.
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
         # Not on the main thread: uvicorn would take the demo's Ctrl-C for itself there.
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
