@@ -1,28 +1,27 @@
 """Every error that Perdure raises on purpose, in one tree.
 
-    PerdureError
-    ├── ProtocolError              bytes on the wire that break the service protocol
-    │   ├── FrameTooLarge
-    │   ├── FrameTruncated
-    │   ├── UnknownMessage
-    │   ├── MalformedMessage
-    │   └── ProtocolViolation
-    ├── EngineError
-    │   ├── DataDirLocked          another engine has this data directory open
-    │   ├── StoreTooNew            the file was written by a newer Perdure
-    │   ├── StoreFailed            the disk refused a write; nothing was acknowledged
-    │   ├── PortInUse              another program listens on an address that we were given
-    │   ├── DiscoveryFailed        a deployment did not answer with a usable manifest
-    │   └── Unsupported            a feature that this version does not have yet
-    ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
-    ├── DurableError
-    │   ├── NotDurable             something that cannot be journaled was awaited or called
-    │   ├── Stuck                  no task can ever wake again
-    │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
-    │   └── NotSerialisable        a step returned what the journal cannot give back
-    ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
-    └── CommandError               a command line mistake, told in one line
-        └── EngineUnreachable      nothing answers at the admin address
+PerdureError
+├── ProtocolError              bytes on the wire that break the service protocol
+│   ├── FrameTooLarge
+│   ├── FrameTruncated
+│   ├── UnknownMessage
+│   ├── MalformedMessage
+│   └── ProtocolViolation
+├── EngineError
+│   ├── DataDirLocked          another engine has this data directory open
+│   ├── StoreTooNew            the file was written by a newer Perdure
+│   ├── StoreFailed            the disk refused a write; nothing was acknowledged
+│   ├── PortInUse              another program listens on an address that we were given
+│   └── DiscoveryFailed        a deployment did not answer with a usable manifest
+├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
+├── DurableError
+│   ├── NotDurable             something that cannot be journaled was awaited or called
+│   ├── Stuck                  no task can ever wake again
+│   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
+│   └── NotSerialisable        a step returned what the journal cannot give back
+├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
+└── CommandError               a command line mistake, told in one line
+    └── EngineUnreachable      nothing answers at the admin address
 """
 
 from __future__ import annotations
@@ -78,10 +77,6 @@ class PortInUse(EngineError):
 
 class DiscoveryFailed(EngineError):
     """A deployment did not answer discovery with a manifest that we can use."""
-
-
-class Unsupported(EngineError):
-    """A feature of the protocol that this version of the engine does not have yet."""
 
 
 class RequestError(PerdureError):

@@ -16,7 +16,7 @@ from perdure.cli.options import (
     TargetArgument,
 )
 from perdure.cli.target import Target
-from perdure.errors import CommandError, DiscoveryFailed, Unsupported
+from perdure.errors import CommandError, DiscoveryFailed
 
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
@@ -47,7 +47,7 @@ async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:
     async with EngineServer(options) as engine:
         try:
             deployment, resumed = await engine.serve_app(app, target.text)
-        except (DiscoveryFailed, Unsupported) as error:
+        except DiscoveryFailed as error:
             raise CommandError(f"{target.place}:{target.attr} cannot be served: {error}") from error
         print_banner(
             target=target.text,

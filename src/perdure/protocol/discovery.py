@@ -32,6 +32,9 @@ class HandlerOptions:
     abort_timeout_ms: Milliseconds | None = None
     journal_retention_ms: Milliseconds | None = None
     idempotency_retention_ms: Milliseconds | None = None
+    workflow_retention_ms: Milliseconds | None = None
+    lazy_state: bool | None = None
+    eager_state_keys: tuple[str, ...] | None = None
     ingress_private: bool | None = None
     retry_initial_interval_ms: Milliseconds | None = None
     retry_max_interval_ms: Milliseconds | None = None
@@ -50,6 +53,9 @@ _OPTION_KEYS = {
     "abort_timeout_ms": "abortTimeout",
     "journal_retention_ms": "journalRetention",
     "idempotency_retention_ms": "idempotencyRetention",
+    "workflow_retention_ms": "workflowCompletionRetention",
+    "lazy_state": "enableLazyState",
+    "eager_state_keys": "eagerStateKeysWhitelist",
     "ingress_private": "ingressPrivate",
     "retry_initial_interval_ms": "retryPolicyInitialInterval",
     "retry_max_interval_ms": "retryPolicyMaxInterval",

@@ -74,6 +74,11 @@ def idempotent_invocation_id(service: str, handler: str, key: str, idempotency_k
     return derived_invocation_id("ik", service, key, handler, idempotency_key)
 
 
+def workflow_invocation_id(service: str, key: str) -> str:
+    """The id of a workflow's one run."""
+    return derived_invocation_id("wf", service, key)
+
+
 def random_seed(invocation_id: str) -> int:
     """64-bit seed of the handler's random numbers: the same in every attempt."""
     return int.from_bytes(sha256(invocation_id.encode()).digest()[:8], "big")

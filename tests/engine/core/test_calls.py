@@ -186,11 +186,10 @@ def test_output_is_what_is_known_now() -> None:
     assert s.heard(a) == ["GetInvocationOutput 3 = done"]
 
 
-@pytest.mark.parametrize("target", [{}, {"workflow_target": pb.WorkflowTarget(workflow_name="W")}])
-def test_attaching_to_a_workflow_is_refused_and_not_journaled(target: dict[str, Any]) -> None:
+def test_attaching_to_nothing_is_refused_and_not_journaled() -> None:
     s = Script()
     a = s.invoke()
-    s.says(a, says.attach(1, **target))
+    s.says(a, says.attach(1))
     assert s.journal(a) == ["Input"]
     assert s[a].problem is not None
 

@@ -47,7 +47,7 @@ async def engine(start_engine) -> AsyncIterator[object]:
         pytest.param("/Nobody/greet", b'"x"', 404, "service 'Nobody' not found", id="unknown service"),
         pytest.param("/Greeter/nothing", b'"x"', 404, "no handler 'nothing'", id="unknown handler"),
         pytest.param("/Greeter/secret", b'"x"', 400, "private", id="private handler"),
-        pytest.param("/Greeter", b'"x"', 404, "Not Found", id="no handler named"),
+        pytest.param("/Greeter", b'"x"', 404, "is called at /service/handler", id="no handler named"),
         pytest.param("/Greeter/greet/send?delay=soon", b'"x"', 400, "bad delay 'soon'", id="bad delay"),
         pytest.param("/Greeter/greet?delay=1s", b'"x"', 400, "use /send", id="delayed call"),
         pytest.param("/Greeter/greet", b'"' + b"x" * 1_000_000 + b'"', 413, "larger than", id="too large"),

@@ -330,18 +330,5 @@ async def test_replaying_at_every_await_changes_nothing(start_engine) -> None:
     assert described["attempt"] > 3
 
 
-async def test_objects_and_workflows_are_refused_by_name(start_engine) -> None:
-    from perdure.errors import Unsupported
-
-    counter = restate.VirtualObject("Counter")
-
-    @counter.handler()
-    async def add(ctx: restate.ObjectContext) -> None: ...
-
-    with pytest.raises(Unsupported, match="Counter is a virtual object"):
-        async with start_engine(counter):
-            pass
-
-
 def _callees(view: dict[str, Any]) -> list[str]:
     return [entry["invoked_id"] for entry in view["journal"] if entry["entry_type"] == "Command: Call"]

@@ -133,7 +133,12 @@ def test_a_commit_is_on_disk_when_it_returns(tmp_path: Path) -> None:
 def test_a_new_directory_is_made_with_its_parents_and_gets_the_newest_format(tmp_path: Path) -> None:
     with open_connection(tmp_path / "deep" / "down") as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        assert [name for (name,) in names] == ["deployment", "invocation", "journal", "timer", "waiter"]
+        assert [name for (name,) in names] == sorted(
+            [
+                *("deployment", "invocation", "journal", "timer", "waiter"),
+                *("lock", "inbox", "state", "promise", "promise_waiter"),
+            ]
+        )
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     assert version >= 1
     with open_connection(tmp_path / "deep" / "down") as connection:  # nothing to do the second time

@@ -9,20 +9,23 @@ from starlette.responses import JSONResponse, Response
 from perdure.engine.admin.times import iso
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.storage.deployments import Deployment
-from perdure.errors import DiscoveryFailed, RequestError, Unsupported
+from perdure.errors import DiscoveryFailed, RequestError
 from perdure.protocol.discovery import ServiceManifest
+
+_TYPES = {"SERVICE": "Service", "VIRTUAL_OBJECT": "VirtualObject", "WORKFLOW": "Workflow"}
 
 
 def service_view(service: ServiceManifest, deployment: Deployment) -> dict[str, object]:
     """A service as one deployment has it."""
     return {
         "name": service.name,
-        "ty": "Service",
+        "ty": _TYPES[service.kind],
         "deployment_id": deployment.id,
         "documentation": service.documentation,
         "handlers": [
             {
                 "name": handler.name,
+                "ty": handler.kind.capitalize() or None,
                 "documentation": handler.documentation,
                 "public": not handler.options.ingress_private,
                 "input_json_schema": handler.input_schema,
@@ -66,7 +69,7 @@ class DeploymentRoutes:
                 force=asked.force,
                 dry_run=asked.dry_run,
             )
-        except (DiscoveryFailed, Unsupported) as error:
+        except DiscoveryFailed as error:
             raise RequestError(400, str(error)) from error
         return JSONResponse(
             _view(deployment),

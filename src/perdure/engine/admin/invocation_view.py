@@ -20,7 +20,7 @@ def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, obj
         "target_service_name": invocation.target.service,
         "target_service_key": invocation.target.key or None,
         "target_handler_name": invocation.target.handler,
-        "target_service_ty": "service",
+        "target_service_ty": (store.service_kind(invocation.target.service) or "SERVICE").lower(),
         "status": invocation.status.value,
         "created_at": iso(invocation.created_at_ms),
         "modified_at": iso(invocation.modified_at_ms),

@@ -14,15 +14,18 @@ later one is a date, and beyond 63 bits the store has no place for it."""
 class Status(StrEnum):
     """Where an invocation stands.
 
-    scheduled ──▶ running ◀──▶ suspended       waits for a notification, holds no memory
-                  │  ▲ ▲
-                  │  │ └─────▶ backing-off     an attempt failed, the next one has a time
-                  │  └───────▶ paused          attempts are exhausted; a person must resume it
-                  ▼
-              completed                        from any of these
+    scheduled ──▶ pending ──▶ running ◀──▶ suspended     waits for a notification, holds no memory
+                              │  ▲ ▲
+                              │  │ └─────▶ backing-off   an attempt failed, the next one has a time
+                              │  └───────▶ paused        attempts are exhausted; a person must resume it
+                              ▼
+                          completed                      from any of these
+
+    Pending is in the inbox of a virtual object that another invocation holds.
     """
 
     SCHEDULED = "scheduled"
+    PENDING = "pending"
     RUNNING = "running"
     SUSPENDED = "suspended"
     BACKING_OFF = "backing-off"
@@ -108,6 +111,8 @@ class Invocation:
     problem: Problem | None = None
     result: Result | None = None
     completed_at_ms: int | None = None
+    exclusive: bool = False
+    """It runs alone on its virtual object."""
 
 
 class TimerKind(StrEnum):

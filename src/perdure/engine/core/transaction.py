@@ -9,12 +9,78 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from perdure.engine.core.model import Entry, Invocation, Timer, Waiter
+from perdure.engine.core.model import Entry, Invocation, Result, Timer, Waiter
 from perdure.protocol.discovery import HandlerManifest
+
+
+class Inboxes(Protocol):
+    """Who holds a virtual object, and who waits for it, in order of arrival."""
+
+    def holder(self, service: str, key: str) -> str | None: ...
+
+    def lock(self, service: str, key: str, invocation_id: str) -> None: ...
+
+    def unlock(self, service: str, key: str) -> None: ...
+
+    def enqueue(self, service: str, key: str, invocation_id: str) -> None: ...
+
+    def dequeue(self, service: str, key: str) -> str | None:
+        """Remove and return the first that waits."""
+
+    def leave(self, invocation_id: str) -> None:
+        """Remove one from wherever it waits."""
+
+
+class States(Protocol):
+    """The key-value state of virtual objects and workflows. Names and values are bytes."""
+
+    def get(self, service: str, key: str, name: bytes) -> bytes | None: ...
+
+    def all(self, service: str, key: str) -> dict[bytes, bytes]: ...
+
+    def names(self, service: str, key: str) -> list[bytes]: ...
+
+    def size_bytes(self, service: str, key: str) -> int:
+        """Of all names and values together."""
+
+    def set(self, service: str, key: str, name: bytes, value: bytes) -> None: ...
+
+    def clear(self, service: str, key: str, name: bytes) -> None: ...
+
+    def clear_all(self, service: str, key: str) -> None: ...
+
+
+class Promises(Protocol):
+    """The durable promises of workflows."""
+
+    def get(self, service: str, key: str, name: str) -> Result | None: ...
+
+    def complete(self, service: str, key: str, name: str, result: Result) -> None: ...
+
+    def add_waiter(
+        self, service: str, key: str, name: str, invocation_id: str, completion_id: int
+    ) -> None: ...
+
+    def take_waiters(self, service: str, key: str, name: str) -> list[tuple[str, int]]:
+        """Remove and return (invocation id, completion id) of those who wait."""
+
+    def delete_all(self, service: str, key: str) -> None: ...
+
+    def forget_waiter(self, invocation_id: str) -> None:
+        """This invocation waits for no promise any more."""
 
 
 class Transaction(Protocol):
     """Reads see the writes before them. Nothing lasts until the owner commits."""
+
+    @property
+    def inboxes(self) -> Inboxes: ...
+
+    @property
+    def states(self) -> States: ...
+
+    @property
+    def promises(self) -> Promises: ...
 
     def invocation(self, invocation_id: str) -> Invocation | None: ...
 
@@ -50,6 +116,9 @@ class Transaction(Protocol):
 
     def handler(self, service: str, handler: str) -> HandlerManifest | None:
         """The handler in the newest deployment of its service."""
+
+    def service_kind(self, service: str) -> str | None:
+        """SERVICE, VIRTUAL_OBJECT or WORKFLOW, as the newest deployment has it."""
 
     def deployment_of(self, service: str) -> str | None:
         """Id of the newest deployment that serves it."""

@@ -13,7 +13,6 @@ from perdure.engine.json_errors import EXCEPTION_HANDLERS
 from perdure.engine.runtime.engine import Engine
 
 _CALL = ["GET", "POST"]
-_BY_KEY = "/restate/invocation/{service}/{handler}/{idempotency_key}"
 
 
 def ingress_app(engine: Engine) -> Starlette:
@@ -23,14 +22,15 @@ def ingress_app(engine: Engine) -> Starlette:
     return Starlette(
         routes=[
             Route("/restate/health", _health),
-            Route("/restate/invocation/{id}/attach", invocations.attach),
-            Route("/restate/invocation/{id}/output", invocations.output),
-            Route(f"{_BY_KEY}/attach", invocations.attach),
-            Route(f"{_BY_KEY}/output", invocations.output),
             Route("/restate/awakeables/{id}/resolve", awakeables.resolve, methods=["POST"]),
             Route("/restate/awakeables/{id}/reject", awakeables.reject, methods=["POST"]),
-            Route("/{service}/{handler}", invocations.call, methods=_CALL),
-            Route("/{service}/{handler}/send", invocations.send, methods=_CALL),
+            Route("/restate/call/{target:path}", invocations.by_verb, methods=_CALL),
+            Route("/restate/send/{target:path}", invocations.by_verb, methods=_CALL),
+            Route("/restate/attach/{id}", invocations.attach),
+            Route("/restate/output/{id}", invocations.output),
+            Route("/restate/{which:path}/attach", invocations.attach),
+            Route("/restate/{which:path}/output", invocations.output),
+            Route("/{target:path}", invocations.by_path, methods=_CALL),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
     )

@@ -13,10 +13,16 @@ from perdure.engine.ingress.body import read_body
 from perdure.engine.ingress.delay import parse_delay_ms
 from perdure.engine.ingress.input_check import check_input
 from perdure.engine.ingress.responses import ID_HEADER, result_response
+from perdure.engine.ingress.target_path import parse_target, segments
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest
-from perdure.protocol.ids import decode_invocation_id, idempotent_invocation_id, random_invocation_id
+from perdure.protocol.ids import (
+    decode_invocation_id,
+    idempotent_invocation_id,
+    random_invocation_id,
+    workflow_invocation_id,
+)
 
 _NOT_PASSED_ON = frozenset({"connection", "host", "idempotency-key", "content-length", "transfer-encoding"})
 
@@ -27,20 +33,38 @@ class InvocationRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def call(self, request: Request) -> Response:
+    async def by_path(self, request: Request) -> Response:
+        """`/{target}` calls, `/{target}/send` sends."""
+        target, handler, rest = parse_target(segments(request), self._engine.store)
+        if rest == ["send"]:
+            return await self._send(request, target, handler)
+        if rest:
+            raise RequestError(404, f"bad path: nothing but /send may follow {target}")
+        return await self._call(request, target, handler)
+
+    async def by_verb(self, request: Request) -> Response:
+        """`/restate/call/{target}` and `/restate/send/{target}`."""
+        _, verb, *path = segments(request)
+        target, handler, rest = parse_target(path, self._engine.store)
+        if rest:
+            raise RequestError(404, f"bad path: nothing may follow {target}")
+        invoke = self._call if verb == "call" else self._send
+        return await invoke(request, target, handler)
+
+    async def _call(self, request: Request, target: Target, handler: HandlerManifest) -> Response:
         """Invoke, wait, answer with the result. A client that leaves does not end the invocation."""
         if "delay" in request.query_params:
             raise RequestError(400, "a call cannot be delayed: use /send for that")
-        handler = self._handler(request)
-        invocation_id, _ = await self._invoke(request, handler, None)
+        invocation_id, created = await self._invoke(request, target, handler, None)
+        if not created and handler.kind == "WORKFLOW":
+            raise RequestError(409, "the workflow method was already invoked")
         return result_response(invocation_id, await self._engine.requests.result(invocation_id), handler)
 
-    async def send(self, request: Request) -> Response:
+    async def _send(self, request: Request, target: Target, handler: HandlerManifest) -> Response:
         """Invoke, and answer as soon as the request is on disk."""
-        handler = self._handler(request)
         delay = request.query_params.get("delay")
         execute_at_ms = self._engine.clock_ms() + parse_delay_ms(delay) if delay else None
-        invocation_id, created = await self._invoke(request, handler, execute_at_ms)
+        invocation_id, created = await self._invoke(request, target, handler, execute_at_ms)
         answer = {
             "invocationId": invocation_id,
             "status": "Accepted" if created else "PreviouslyAccepted",
@@ -65,46 +89,46 @@ class InvocationRoutes:
         return result_response(invocation_id, result, self._handler_of(invocation_id))
 
     async def _invoke(
-        self, request: Request, handler: HandlerManifest, execute_at_ms: int | None
+        self, request: Request, target: Target, handler: HandlerManifest, execute_at_ms: int | None
     ) -> tuple[str, bool]:
-        target = Target(request.path_params["service"], handler.name)
+        if handler.options.ingress_private:
+            raise RequestError(400, f"'{target}' is private: only other handlers may call it")
         body = await read_body(request, self._engine.options.request_bytes_max)
         check_input(handler, request.headers.get("content-type"), body)
         idempotency_key = request.headers.get("idempotency-key") or None
-        if idempotency_key is None:
-            invocation_id = random_invocation_id(self._engine.clock_ms(), os.urandom(18))
-        else:
+        if handler.kind == "WORKFLOW":
+            if idempotency_key is not None:
+                raise RequestError(400, "a workflow's run is idempotent by its key: send no idempotency-key")
+            invocation_id = workflow_invocation_id(target.service, target.key)
+        elif idempotency_key is not None:
             invocation_id = idempotent_invocation_id(
                 target.service, target.handler, target.key, idempotency_key
             )
+        else:
+            invocation_id = random_invocation_id(self._engine.clock_ms(), os.urandom(18))
         headers = tuple((k, v) for k, v in request.headers.items() if k not in _NOT_PASSED_ON)
         created = await self._engine.requests.invoke(
             invocation_id, target, body, headers, idempotency_key, execute_at_ms
         )
         return invocation_id, created
 
-    def _handler(self, request: Request) -> HandlerManifest:
-        service, name = request.path_params["service"], request.path_params["handler"]
-        if self._engine.store.deployment_of(service) is None:
-            known = sorted(s for d in self._engine.store.deployments.all() for s in d.manifest.services)
-            raise RequestError(
-                404, f"service '{service}' not found; registered: {', '.join(known) or 'none'}"
-            )
-        handler = self._engine.store.handler(service, name)
-        if handler is None:
-            raise RequestError(404, f"service '{service}' has no handler '{name}'")
-        if handler.options.ingress_private:
-            raise RequestError(400, f"'{service}/{name}' is private: only other handlers may call it")
-        return handler
-
     def _named_invocation(self, request: Request) -> str:
-        params = request.path_params
-        if "idempotency_key" in params:
-            return idempotent_invocation_id(
-                params["service"], params["handler"], "", params["idempotency_key"]
-            )
-        decode_invocation_id(params["id"])
-        return str(params["id"])
+        """By id, by workflow key, or by target and idempotency key; the verb is the last segment, or, in
+        `/restate/attach/{id}`, the one before the id."""
+        _, first, *path = segments(request)
+        match first, path:
+            case "workflow", [name, key, _]:
+                if self._engine.store.service_kind(name) != "WORKFLOW":
+                    raise RequestError(404, f"workflow '{name}' not found")
+                return workflow_invocation_id(name, key)
+            case ("attach" | "output", [invocation_id]) | ("invocation", [invocation_id, _]):
+                decode_invocation_id(invocation_id)
+                return invocation_id
+            case "invocation", [*target_path, _]:
+                target, _handler, rest = parse_target(target_path, self._engine.store)
+                if len(rest) == 1:
+                    return idempotent_invocation_id(target.service, target.handler, target.key, rest[0])
+        raise RequestError(404, "bad path: name an invocation id, or a target and an idempotency key")
 
     def _handler_of(self, invocation_id: str) -> HandlerManifest | None:
         invocation = self._engine.store.invocation(invocation_id)

@@ -93,7 +93,7 @@ class Engine:
     async def serve_app(self, transport: Transport, name: str) -> tuple[Deployment, int]:
         """Discover an app of this process, and let its unfinished invocations go on.
 
-        Returns the deployment and how many go on. Raises DiscoveryFailed, Unsupported.
+        Returns the deployment and how many go on. Raises DiscoveryFailed.
         """
         deployment = await self.registry.register_app(transport, name)
         return deployment, self._recover(deployment)

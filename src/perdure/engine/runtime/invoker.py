@@ -8,6 +8,7 @@ from collections.abc import Callable
 from perdure.engine.core.actions import ConfirmRun, Deliver, StartAttempt
 from perdure.engine.core.inputs import Progress
 from perdure.engine.core.model import Invocation
+from perdure.engine.runtime.eager_state import add_eager_state
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.storage.sqlite_store import SqliteStore
@@ -172,7 +173,7 @@ class Invoker:
         conversation = transport.open(
             invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
         )
-        opening = attempt.session.start(_start_message(invocation), journal)
+        opening = attempt.session.start(_start_message(invocation, self._store), journal)
         attempt.begin(conversation, opening, *self._timeouts_s(invocation))
         if not manifest.bidirectional:
             attempt.suspend()  # it answers only once we have said everything
@@ -214,8 +215,8 @@ class Invoker:
         return inactivity_ms / 1000, abort_ms / 1000
 
 
-def _start_message(invocation: Invocation) -> pb.Start:
-    return pb.Start(
+def _start_message(invocation: Invocation, store: SqliteStore) -> pb.Start:
+    start = pb.Start(
         id=decode_invocation_id(invocation.id),
         debug_id=invocation.id,
         key=invocation.target.key,
@@ -223,3 +224,6 @@ def _start_message(invocation: Invocation) -> pb.Start:
         random_seed=random_seed(invocation.id),
         idempotency_key=invocation.idempotency_key,
     )
+    if invocation.target.key:
+        add_eager_state(start, invocation.target, store)
+    return start

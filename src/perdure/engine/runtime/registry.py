@@ -9,7 +9,6 @@ from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.engine.transport.http import HttpTransport
 from perdure.engine.transport.port import Transport
-from perdure.errors import Unsupported
 from perdure.protocol.discovery import Manifest, decode_manifest
 from perdure.protocol.ids import deployment_id
 
@@ -23,14 +22,14 @@ class Registry:
         self._transports: dict[str, Transport] = {}
 
     async def register_app(self, transport: Transport, name: str) -> Deployment:
-        """Keep an app of this process. Raises DiscoveryFailed, or Unsupported."""
+        """Keep an app of this process. Raises DiscoveryFailed."""
         address = f"in-process:{name}"
         manifest_json = await transport.discover()
         deployment = Deployment(
             # A changed manifest is another deployment: what was pinned to the old one says so.
             id=deployment_id(address, manifest_json.decode()),
             address=address,
-            manifest=_supported(manifest_json),
+            manifest=decode_manifest(manifest_json),
             manifest_json=manifest_json,
             created_at_ms=self._clock_ms(),
         )
@@ -43,7 +42,7 @@ class Registry:
         """Discover the deployment at `uri` and keep it; (deployment, whether it is new).
 
         One at a known URI is left as it is, unless `force`: deployments are immutable. Raises
-        DiscoveryFailed, Unsupported.
+        DiscoveryFailed.
         """
         identity = deployment_id(uri)
         known = self._store.deployments.get(identity)
@@ -54,7 +53,7 @@ class Registry:
         deployment = Deployment(
             id=identity,
             address=uri,
-            manifest=_supported(manifest_json),
+            manifest=decode_manifest(manifest_json),
             manifest_json=manifest_json,
             created_at_ms=self._clock_ms(),
             headers=headers,
@@ -89,15 +88,3 @@ class Registry:
     def _keep(self, deployment: Deployment, transport: Transport) -> None:
         self._store.transact(lambda: self._store.deployments.put(deployment))
         self._transports[deployment.id] = transport
-
-
-def _supported(manifest_json: bytes) -> Manifest:
-    manifest = decode_manifest(manifest_json)
-    for service in manifest.services.values():
-        if service.kind != "SERVICE":
-            kind = service.kind.replace("_", " ").lower()
-            raise Unsupported(
-                f"{service.name} is a {kind}; this version of the engine runs plain services only: "
-                "use restate-server for it (perdure serve), or make it a restate.Service"
-            )
-    return manifest

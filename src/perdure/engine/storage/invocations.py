@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from perdure.engine.core.model import Failure, Invocation, Problem, Result, Status, Success, Target
+from perdure.engine.core.model import Invocation, Problem, Status, Target
+from perdure.engine.storage.results import decode_result, encode_result
 
 _COLUMNS = (
     "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
     "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
-    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms"
+    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive"
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
 _GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
 
 
@@ -69,9 +70,6 @@ class Invocations:
 
 
 def _encode(invocation: Invocation) -> tuple[object, ...]:
-    result = invocation.result
-    value = result.value if isinstance(result, Success) else None
-    failure = json.dumps(asdict(result)) if isinstance(result, Failure) else None
     return (
         invocation.id,
         invocation.target.service,
@@ -90,9 +88,9 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         invocation.failed_at_length,
         invocation.next_retry_at_ms,
         json.dumps(asdict(invocation.problem)) if invocation.problem else None,
-        value,
-        failure,
+        *encode_result(invocation.result),
         invocation.completed_at_ms,
+        invocation.exclusive,
     )
 
 
@@ -101,7 +99,7 @@ def _decode(row: Any) -> Invocation:
     (
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
         idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
-        problem, value, failure, completed,
+        problem, value, failure, completed, exclusive,
     ) = row  # fmt: skip
     return Invocation(
         id=invocation_id,
@@ -119,14 +117,7 @@ def _decode(row: Any) -> Invocation:
         failed_at_length=failed_at_length,
         next_retry_at_ms=next_retry,
         problem=Problem(**json.loads(problem)) if problem else None,
-        result=_result(value, failure),
+        result=decode_result(value, failure),
         completed_at_ms=completed,
+        exclusive=bool(exclusive),
     )
-
-
-def _result(value: bytes | None, failure: str | None) -> Result | None:
-    if failure is not None:
-        parts = json.loads(failure)
-        metadata = tuple((key, text) for key, text in parts["metadata"])
-        return Failure(parts["code"], parts["message"], metadata)
-    return None if value is None else Success(value)

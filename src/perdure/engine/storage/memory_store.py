@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 
-from perdure.engine.core.model import Entry, Invocation, Timer, Waiter
+from perdure.engine.core.model import Entry, Invocation, Result, Timer, Waiter
 from perdure.protocol.discovery import HandlerManifest, Manifest
 
 
@@ -18,6 +18,9 @@ class MemoryStore:
         self._journals: dict[str, list[Entry]] = {}
         self._timers: set[Timer] = set()
         self._waiters: list[Waiter] = []
+        self.inboxes = MemoryInboxes()
+        self.states = MemoryStates()
+        self.promises = MemoryPromises()
 
     def transact(self, work: Callable[[], None]) -> None:
         """All of `work`, or nothing of it."""
@@ -26,6 +29,9 @@ class MemoryStore:
         self._journals = {key: list(entries) for key, entries in self._journals.items()}
         self._timers = set(self._timers)
         self._waiters = list(self._waiters)
+        self.inboxes = copy.deepcopy(self.inboxes)
+        self.states = copy.deepcopy(self.states)
+        self.promises = copy.deepcopy(self.promises)
         try:
             work()
         except BaseException:
@@ -43,6 +49,8 @@ class MemoryStore:
         self._journals.pop(invocation_id, None)
         self.remove_timers(invocation_id)
         self._waiters = [w for w in self._waiters if invocation_id not in (w.invocation_id, w.waiter_id)]
+        self.promises.forget_waiter(invocation_id)
+        self.inboxes.leave(invocation_id)
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         self._journals.setdefault(invocation_id, []).append(entry)
@@ -83,8 +91,102 @@ class MemoryStore:
     def deployment_of(self, service: str) -> str | None:
         return "dp_memory" if self.manifest and service in self.manifest.services else None
 
+    def service_kind(self, service: str) -> str | None:
+        found = self.manifest.services.get(service) if self.manifest else None
+        return found.kind if found else None
+
     # ---- what a runtime asks besides
 
     def timers(self) -> list[Timer]:
         """All timers, the earliest first."""
         return sorted(self._timers)
+
+
+class MemoryInboxes:
+    """Implements `engine.core.transaction.Inboxes`."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, str], str] = {}
+        self._waiting: list[tuple[str, str, str]] = []
+
+    def holder(self, service: str, key: str) -> str | None:
+        return self._locks.get((service, key))
+
+    def lock(self, service: str, key: str, invocation_id: str) -> None:
+        self._locks[service, key] = invocation_id
+
+    def unlock(self, service: str, key: str) -> None:
+        self._locks.pop((service, key), None)
+
+    def enqueue(self, service: str, key: str, invocation_id: str) -> None:
+        self._waiting.append((service, key, invocation_id))
+
+    def dequeue(self, service: str, key: str) -> str | None:
+        for place, (at_service, at_key, invocation_id) in enumerate(self._waiting):
+            if (at_service, at_key) == (service, key):
+                del self._waiting[place]
+                return invocation_id
+        return None
+
+    def leave(self, invocation_id: str) -> None:
+        self._waiting = [waiting for waiting in self._waiting if waiting[2] != invocation_id]
+
+
+class MemoryStates:
+    """Implements `engine.core.transaction.States`."""
+
+    def __init__(self) -> None:
+        self._objects: dict[tuple[str, str], dict[bytes, bytes]] = {}
+
+    def get(self, service: str, key: str, name: bytes) -> bytes | None:
+        return self._objects.get((service, key), {}).get(name)
+
+    def all(self, service: str, key: str) -> dict[bytes, bytes]:
+        return dict(sorted(self._objects.get((service, key), {}).items()))
+
+    def names(self, service: str, key: str) -> list[bytes]:
+        return list(self.all(service, key))
+
+    def size_bytes(self, service: str, key: str) -> int:
+        return sum(len(name) + len(value) for name, value in self.all(service, key).items())
+
+    def set(self, service: str, key: str, name: bytes, value: bytes) -> None:
+        self._objects.setdefault((service, key), {})[name] = value
+
+    def clear(self, service: str, key: str, name: bytes) -> None:
+        self._objects.get((service, key), {}).pop(name, None)
+
+    def clear_all(self, service: str, key: str) -> None:
+        self._objects.pop((service, key), None)
+
+
+class MemoryPromises:
+    """Implements `engine.core.transaction.Promises`."""
+
+    def __init__(self) -> None:
+        self._results: dict[tuple[str, str, str], Result] = {}
+        self._waiting: list[tuple[tuple[str, str, str], str, int]] = []
+
+    def get(self, service: str, key: str, name: str) -> Result | None:
+        return self._results.get((service, key, name))
+
+    def complete(self, service: str, key: str, name: str, result: Result) -> None:
+        self._results[service, key, name] = result
+
+    def add_waiter(self, service: str, key: str, name: str, invocation_id: str, completion_id: int) -> None:
+        waiting = ((service, key, name), invocation_id, completion_id)
+        if waiting not in self._waiting:
+            self._waiting.append(waiting)
+
+    def take_waiters(self, service: str, key: str, name: str) -> list[tuple[str, int]]:
+        promise = (service, key, name)
+        taken = [(who, number) for which, who, number in self._waiting if which == promise]
+        self._waiting = [waiting for waiting in self._waiting if waiting[0] != promise]
+        return taken
+
+    def delete_all(self, service: str, key: str) -> None:
+        self._results = {k: v for k, v in self._results.items() if k[:2] != (service, key)}
+        self._waiting = [waiting for waiting in self._waiting if waiting[0][:2] != (service, key)]
+
+    def forget_waiter(self, invocation_id: str) -> None:
+        self._waiting = [waiting for waiting in self._waiting if waiting[1] != invocation_id]

@@ -31,7 +31,8 @@ _STEPS = (
         problem TEXT,               -- JSON
         result_value BLOB,
         result_failure TEXT,        -- JSON
-        completed_at_ms INTEGER
+        completed_at_ms INTEGER,
+        exclusive INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX invocation_by_time ON invocation (created_at_ms DESC, id);
     CREATE INDEX invocation_unfinished ON invocation (service, status) WHERE status <> 'completed';
@@ -62,6 +63,49 @@ _STEPS = (
         PRIMARY KEY (invocation_id, waiter_id, completion_id)
     ) WITHOUT ROWID;
     CREATE INDEX waiter_by_waiter ON waiter (waiter_id);
+
+    CREATE TABLE lock (             -- which invocation holds a virtual object
+        service TEXT NOT NULL,
+        key TEXT NOT NULL,
+        invocation_id TEXT NOT NULL,
+        PRIMARY KEY (service, key)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE inbox (            -- which ones wait for it, first come first served
+        sequence INTEGER PRIMARY KEY,
+        service TEXT NOT NULL,
+        key TEXT NOT NULL,
+        invocation_id TEXT NOT NULL
+    );
+    CREATE INDEX inbox_by_object ON inbox (service, key, sequence);
+    CREATE INDEX inbox_by_invocation ON inbox (invocation_id);
+
+    CREATE TABLE state (
+        service TEXT NOT NULL,
+        key TEXT NOT NULL,
+        name BLOB NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (service, key, name)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE promise (
+        service TEXT NOT NULL,
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value BLOB,
+        failure TEXT,               -- JSON
+        PRIMARY KEY (service, key, name)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE promise_waiter (
+        service TEXT NOT NULL,
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        invocation_id TEXT NOT NULL,
+        completion_id INTEGER NOT NULL,
+        UNIQUE (service, key, name, invocation_id, completion_id)
+    );
+    CREATE INDEX promise_waiter_by_invocation ON promise_waiter (invocation_id);
 
     CREATE TABLE deployment (
         position INTEGER PRIMARY KEY,  -- in the order of registration: the wall clock may be set back

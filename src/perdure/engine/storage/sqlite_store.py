@@ -10,8 +10,11 @@ from pathlib import Path
 from perdure.engine.core.model import Entry, Invocation, Status, Timer, Waiter
 from perdure.engine.storage.connection import open_connection
 from perdure.engine.storage.deployments import Deployments
+from perdure.engine.storage.inboxes import Inboxes
 from perdure.engine.storage.invocations import Invocations
 from perdure.engine.storage.journal import Journal
+from perdure.engine.storage.promises import Promises
+from perdure.engine.storage.states import States
 from perdure.engine.storage.timers import Timers
 from perdure.engine.storage.waiters import Waiters
 from perdure.errors import StoreFailed
@@ -28,6 +31,9 @@ class SqliteStore:
         self.timers = Timers(connection)
         self.waiters = Waiters(connection)
         self.deployments = Deployments(connection)
+        self.inboxes = Inboxes(connection)
+        self.states = States(connection)
+        self.promises = Promises(connection)
 
     @classmethod
     @contextmanager
@@ -74,6 +80,8 @@ class SqliteStore:
         self.journals.delete(invocation_id)
         self.timers.remove_all(invocation_id)
         self.waiters.remove_all(invocation_id)
+        self.promises.forget_waiter(invocation_id)
+        self.inboxes.leave(invocation_id)
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         self.journals.append(invocation_id, entry)
@@ -110,3 +118,7 @@ class SqliteStore:
     def deployment_of(self, service: str) -> str | None:
         found = self.deployments.of_service(service)
         return found[0].id if found else None
+
+    def service_kind(self, service: str) -> str | None:
+        found = self.deployments.of_service(service)
+        return found[1].kind if found else None

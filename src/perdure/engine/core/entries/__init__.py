@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from perdure.engine.core.actions import Action
-from perdure.engine.core.entries import attach, call, keyed, signal, sleep
+from perdure.engine.core.entries import attach, call, promise, signal, sleep, state
 from perdure.engine.core.entries.rejection import CommandRejected
 from perdure.engine.core.model import Invocation
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol.messages import MessageType
 
-Check = Callable[[Any, Transaction], None]
+Check = Callable[[Any, Invocation, Transaction], None]
 Rule = Callable[[Any, Invocation, Transaction, int], list[Action]]
 
 CHECKS: dict[int, Check] = {
@@ -26,7 +26,16 @@ CHECKS: dict[int, Check] = {
     MessageType.COMPLETE_AWAKEABLE: signal.check_awakeable,
     MessageType.ATTACH_INVOCATION: attach.check,
     MessageType.GET_INVOCATION_OUTPUT: attach.check,
-    **dict.fromkeys(keyed.COMMANDS, keyed.check),
+    MessageType.GET_LAZY_STATE: state.check,
+    MessageType.GET_LAZY_STATE_KEYS: state.check,
+    MessageType.GET_EAGER_STATE: state.check,
+    MessageType.GET_EAGER_STATE_KEYS: state.check,
+    MessageType.SET_STATE: state.check,
+    MessageType.CLEAR_STATE: state.check,
+    MessageType.CLEAR_ALL_STATE: state.check,
+    MessageType.GET_PROMISE: promise.check,
+    MessageType.PEEK_PROMISE: promise.check,
+    MessageType.COMPLETE_PROMISE: promise.check,
 }
 
 RULES: dict[int, Rule] = {
@@ -37,6 +46,14 @@ RULES: dict[int, Rule] = {
     MessageType.COMPLETE_AWAKEABLE: signal.apply_awakeable,
     MessageType.ATTACH_INVOCATION: attach.apply,
     MessageType.GET_INVOCATION_OUTPUT: attach.apply_output,
+    MessageType.GET_LAZY_STATE: state.apply_get,
+    MessageType.GET_LAZY_STATE_KEYS: state.apply_get_keys,
+    MessageType.SET_STATE: state.apply_set,
+    MessageType.CLEAR_STATE: state.apply_clear,
+    MessageType.CLEAR_ALL_STATE: state.apply_clear_all,
+    MessageType.GET_PROMISE: promise.apply_get,
+    MessageType.PEEK_PROMISE: promise.apply_peek,
+    MessageType.COMPLETE_PROMISE: promise.apply_complete,
 }
 
 __all__ = ["CHECKS", "RULES", "CommandRejected"]

@@ -17,10 +17,10 @@ AnyAttach = pb.AttachInvocationCommand | pb.GetInvocationOutputCommand
 NOT_FOUND = Failure(404, "invocation not found")
 
 
-def check(message: AnyAttach, tx: Transaction) -> None:
-    """Workflows follow with the keyed services."""
-    if message.WhichOneof("target") in (None, "workflow_target"):
-        raise CommandRejected(501, "attaching to a workflow needs workflows, which this engine lacks yet")
+def check(message: AnyAttach, invocation: Invocation, tx: Transaction) -> None:
+    """There must be a target."""
+    if message.WhichOneof("target") is None:
+        raise CommandRejected(400, "an attach names an invocation, an idempotent request or a workflow")
 
 
 def apply(
@@ -48,6 +48,9 @@ def apply_output(
 def _target_id(message: AnyAttach) -> str:
     if message.WhichOneof("target") == "invocation_id":
         return message.invocation_id
+    if message.WhichOneof("target") == "workflow_target":
+        workflow = message.workflow_target
+        return ids.workflow_invocation_id(workflow.workflow_name, workflow.workflow_key)
     request = message.idempotent_request_target
     return ids.idempotent_invocation_id(
         request.service_name, request.handler_name, request.service_key, request.idempotency_key

@@ -9,26 +9,36 @@ from __future__ import annotations
 from perdure.engine.core.actions import Action
 from perdure.engine.core.entries.rejection import CommandRejected
 from perdure.engine.core.lifecycle import attempt, invoke, waiters
-from perdure.engine.core.model import TIME_MS_MAX, Invocation, Target, Waiter, WaiterKind
+from perdure.engine.core.model import TIME_MS_MAX, Failure, Invocation, Target, Waiter, WaiterKind
+from perdure.engine.core.results import notification
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol import ids
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
+WORKFLOW_ALREADY_INVOKED = Failure(409, "the workflow method was already invoked")
+
 AnyCall = pb.CallCommand | pb.OneWayCallCommand
 
 
-def check(message: AnyCall, tx: Transaction) -> None:
-    """The callee must exist. It may be deployed later: then a retry of the attempt finds it."""
+def check(message: AnyCall, invocation: Invocation, tx: Transaction) -> None:
+    """The callee must exist (it may be deployed later: then a retry of the attempt finds it), and have a key
+    exactly if its service is keyed."""
+    target = f"{message.service_name}/{message.handler_name}"
     if tx.handler(message.service_name, message.handler_name) is None:
-        raise CommandRejected(
-            404, f"cannot call {message.service_name}/{message.handler_name}: no deployment serves it"
-        )
+        raise CommandRejected(404, f"cannot call {target}: no deployment serves it")
+    is_keyed = tx.service_kind(message.service_name) != "SERVICE"
+    if is_keyed != bool(message.key):
+        what = "it needs a key" if is_keyed else f"a plain service has no key, and '{message.key}' was given"
+        raise CommandRejected(400, f"cannot call {target}: {what}")
 
 
 def apply(message: pb.CallCommand, invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
     """Invoke, tell the caller the callee's id, and its result when there is one."""
-    callee_id, actions = _invoke(message, invocation, None, tx, now_ms)
+    callee_id, created, actions = _invoke(message, invocation, None, tx, now_ms)
+    if not created and invoke.is_workflow_run(Target(message.service_name, message.handler_name), tx):
+        payload = notification(message.result_completion_id, WORKFLOW_ALREADY_INVOKED)
+        return actions + attempt.notify(invocation.id, MessageType.CALL_COMPLETION, payload, tx, now_ms)
     waiter = Waiter(callee_id, invocation.id, message.result_completion_id, WaiterKind.CALL)
     return actions + waiters.add(waiter, tx, now_ms)
 
@@ -38,21 +48,23 @@ def apply_one_way(
 ) -> list[Action]:
     """Invoke, now or at `invoke_time`, and tell the caller the callee's id."""
     execute_at_ms = min(message.invoke_time, TIME_MS_MAX) or None
-    return _invoke(message, invocation, execute_at_ms, tx, now_ms)[1]
+    return _invoke(message, invocation, execute_at_ms, tx, now_ms)[2]
 
 
 def _invoke(
     message: AnyCall, caller: Invocation, execute_at_ms: int | None, tx: Transaction, now_ms: int
-) -> tuple[str, list[Action]]:
+) -> tuple[str, bool, list[Action]]:
     target = Target(message.service_name, message.handler_name, message.key)
     id_completion = message.invocation_id_notification_idx
-    if message.idempotency_key:
+    if invoke.is_workflow_run(target, tx):
+        callee_id = ids.workflow_invocation_id(target.service, target.key)
+    elif message.idempotency_key:
         callee_id = ids.idempotent_invocation_id(
             target.service, target.handler, target.key, message.idempotency_key
         )
     else:
         callee_id = ids.derived_invocation_id("call", caller.id, str(id_completion))
-    _, actions = invoke.create(
+    created, actions = invoke.create(
         callee_id,
         target,
         message.parameter,
@@ -67,4 +79,4 @@ def _invoke(
     actions += attempt.notify(
         caller.id, MessageType.CALL_INVOCATION_ID_COMPLETION, known.SerializeToString(), tx, now_ms
     )
-    return callee_id, actions
+    return callee_id, created, actions

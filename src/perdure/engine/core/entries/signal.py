@@ -16,14 +16,14 @@ from perdure.protocol.messages import SIGNAL_CANCEL
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
 
-def check_signal(message: pb.SendSignalCommand, tx: Transaction) -> None:
+def check_signal(message: pb.SendSignalCommand, invocation: Invocation, tx: Transaction) -> None:
     """The target must be an invocation id, and the signal have an index or a name."""
     _checked(decode_invocation_id, message.target_invocation_id)
     if message.WhichOneof("signal_id") is None:
         raise CommandRejected(400, "a signal needs an index or a name")
 
 
-def check_awakeable(message: pb.CompleteAwakeableCommand, tx: Transaction) -> None:
+def check_awakeable(message: pb.CompleteAwakeableCommand, invocation: Invocation, tx: Transaction) -> None:
     """The id must be an awakeable's."""
     _checked(decode_awakeable_id, message.awakeable_id)
 

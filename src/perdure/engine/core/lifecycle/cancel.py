@@ -23,7 +23,7 @@ def cancel(invocation_id: str, tx: Transaction, now_ms: int) -> list[Action]:
     invocation = tx.invocation(invocation_id)
     if invocation is None or invocation.status is Status.COMPLETED:
         return []
-    if invocation.status is Status.SCHEDULED:
+    if invocation.status in (Status.SCHEDULED, Status.PENDING):
         return complete.with_result(invocation, CANCELLED, tx, now_ms)
     actions = signals.deliver(invocation_id, SIGNAL_CANCEL, None, tx, now_ms)
     if invocation.status in (Status.BACKING_OFF, Status.PAUSED):

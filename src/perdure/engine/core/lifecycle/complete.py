@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from perdure.engine.core.actions import Action, Complete, SetTimer
-from perdure.engine.core.lifecycle import waiters
+from perdure.engine.core.lifecycle import admission, waiters
 from perdure.engine.core.model import TIME_MS_MAX, Invocation, Result, Status, Timer, TimerKind
 from perdure.engine.core.results import result_of
 from perdure.engine.core.transaction import Transaction
@@ -40,8 +40,10 @@ def with_result(invocation: Invocation, result: Result, tx: Transaction, now_ms:
     purge_at_ms = min(now_ms + _retention_ms(completed, tx), TIME_MS_MAX)
     purge = Timer(purge_at_ms, TimerKind.PURGE, completed.id)
     tx.add_timer(purge)
+    tx.promises.forget_waiter(completed.id)
     told = waiters.tell_all(completed, tx, now_ms)
-    return [*told, SetTimer(purge), Complete(completed.id, result)]
+    following = admission.release(completed, tx, now_ms)
+    return [*told, *following, SetTimer(purge), Complete(completed.id, result)]
 
 
 def _retention_ms(invocation: Invocation, tx: Transaction) -> int:
@@ -50,6 +52,9 @@ def _retention_ms(invocation: Invocation, tx: Transaction) -> int:
         return RETENTION_MS_DEFAULT
     journal = handler.options.journal_retention_ms
     retention = RETENTION_MS_DEFAULT if journal is None else journal
+    if handler.kind == "WORKFLOW":
+        workflow = handler.options.workflow_retention_ms
+        retention = max(retention, RETENTION_MS_DEFAULT if workflow is None else workflow)
     if invocation.idempotency_key is not None:
         # A repeated request must find its first answer for as long as was promised.
         idempotency = handler.options.idempotency_retention_ms

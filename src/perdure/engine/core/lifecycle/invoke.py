@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.engine.core.actions import Action, Reply, SetTimer
 from perdure.engine.core.inputs import Invoke
-from perdure.engine.core.lifecycle import attempt
+from perdure.engine.core.lifecycle import admission
 from perdure.engine.core.model import Entry, Invocation, Status, Target, Timer, TimerKind
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol.messages import MessageType
@@ -53,6 +53,7 @@ def create(
         idempotency_key=idempotency_key,
         caller_id=caller_id,
         scheduled_at_ms=execute_at_ms if later else None,
+        exclusive=_is_exclusive(target, tx),
     )
     command = pb.InputCommand(
         headers=[pb.Header(key=key, value=value) for key, value in headers],
@@ -64,4 +65,19 @@ def create(
         timer = Timer(execute_at_ms, TimerKind.START, invocation_id)
         tx.add_timer(timer)
         return True, [SetTimer(timer)]
-    return True, attempt.start(invocation, tx, now_ms)
+    return True, admission.admit(invocation, tx, now_ms)
+
+
+def is_workflow_run(target: Target, tx: Transaction) -> bool:
+    """The one handler of a workflow that runs once for each key."""
+    handler = tx.handler(target.service, target.handler)
+    return handler is not None and handler.kind == "WORKFLOW"
+
+
+def _is_exclusive(target: Target, tx: Transaction) -> bool:
+    handler = tx.handler(target.service, target.handler)
+    return (
+        handler is not None
+        and handler.kind != "SHARED"
+        and tx.service_kind(target.service) == "VIRTUAL_OBJECT"
+    )

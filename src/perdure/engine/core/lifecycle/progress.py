@@ -37,7 +37,7 @@ def _apply_one(said: Event, invocation: Invocation, tx: Transaction, now_ms: int
         case CommandSent(kind, payload, message):
             # Checked before it is journaled: what is in the journal has happened, and replays as such.
             if check := CHECKS.get(kind):
-                check(message, tx)
+                check(message, invocation, tx)
             tx.append(invocation.id, Entry(kind, payload, now_ms))
             rule = RULES.get(kind)
             return rule(message, invocation, tx, now_ms) if rule else []
