@@ -34,7 +34,6 @@ def serve(weights: Path, log: Path) -> Iterator[str]:
             stderr=log_file,
             text=True,
         )
-    assert child.stdin is not None
     assert child.stdout is not None
     try:
         address = child.stdout.readline().strip()
@@ -45,14 +44,15 @@ def serve(weights: Path, log: Path) -> Iterator[str]:
             )
         yield f"{address}/v1"
     finally:
-        child.stdin.close()
-        child.wait(10)
+        child.kill()  # it has nothing to save
+        child.wait()
 
 
 def main(weights: str) -> None:
     """Be the server until standard input ends."""
     import xllamacpp  # of examples/requirements.txt; only this child needs it
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     parameters = xllamacpp.CommonParams()
     parameters.model.path = weights
     parameters.model_alias = {MODEL_NAME}
@@ -75,8 +75,8 @@ def main(weights: str) -> None:
     parameters.n_predict = 120
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     sys.stdin.read()
+    os._exit(0)  # a server that is destroyed just after its start waits for its own threads for ever
 
 
 if __name__ == "__main__":
