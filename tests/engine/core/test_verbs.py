@@ -196,6 +196,15 @@ def test_kill_ends_a_circle_of_callers() -> None:
     assert s.completed() == {a: KILLED, b: KILLED}
 
 
+def test_kill_ends_a_callee_that_was_called_twice_once() -> None:
+    s = Script()
+    a = s.invoke()
+    s.says(a, *(says.call(n, n + 1, "Svc/other", idempotency_key="k") for n in (1, 3)))
+    s.apply(Kill(a))
+    b = ids.idempotent_invocation_id("Svc", "other", "", "k")
+    assert [action.id for action in s.actions if isinstance(action, Complete)] == [a, b]
+
+
 # ---- resume and recover
 
 

@@ -3,8 +3,8 @@
 WAL with synchronous=FULL: a commit is one fdatasync of the log, and it survives a power cut. The lock is
 an advisory lock on a file beside it, held by the open descriptor: the kernel drops it when the process dies,
 however it dies, so there is no stale lock to clean up. A forked child (a handler's process pool, say) would
-inherit the lock and outlive us with it, so it lets go of it at once. SQLite's own exclusive mode was rejected:
-it would also keep people from reading the file while the engine runs.
+inherit the lock and outlive us with it, so it lets go of it at once. SQLite's own exclusive mode was
+rejected: it would also keep people from reading the file while the engine runs.
 """
 
 from __future__ import annotations
