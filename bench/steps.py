@@ -44,6 +44,7 @@ async def measure(name: str, disk: Path) -> dict[Load, float]:
     with tempfile.TemporaryDirectory(dir=disk) as directory:
         async with CONTENDERS[name](Path(directory)) as contender:
             await contender.seconds(WARM_UP.invocations, WARM_UP.steps)
+            await asyncio.to_thread(os.sync)  # what was written before this contender is not its to pay
             return {load: await contender.seconds(load.invocations, load.steps) for load in LOADS}
 
 
