@@ -57,8 +57,14 @@ build/npm/.installed: tests/support/restate/package.json tests/support/restate/p
 		npm ci --prefix build/npm --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
 	else echo "no npm: tests that need the real restate-server will be skipped"; fi
 
-bench: install npm
+# The embedded engine beside restate-server and DBOS, in one run on one disk.
+bench: install npm build/bench-venv/.installed
 	$(BIN)/python bench/steps.py
+
+build/bench-venv/.installed: bench/requirements.txt
+	@$(PYTHON) -m venv build/bench-venv
+	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
 
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
 lock:

@@ -17,7 +17,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from restate.context import RunOptions
 from restate.exceptions import TerminalError
@@ -72,6 +72,26 @@ class Codec(Generic[T]):
     from_json: Callable[[values.Json, dict[str, str]], T] = values.from_json
     failure_to_json: Callable[[BaseException], failures.Failure] = failures.to_json
     failure_from_json: Callable[[str, failures.Failure], Exception] = failures.from_json
+
+
+@overload
+async def step(  # type: ignore[overload-overlap]  # an awaitable result is awaited: the first match is right
+    name: str,
+    action: Callable[..., Awaitable[T]],
+    *args: Any,
+    retry: RetryPolicy = ...,
+    serde: Serde[T] | None = ...,
+) -> T: ...
+
+
+@overload
+async def step(
+    name: str,
+    action: Callable[..., T],
+    *args: Any,
+    retry: RetryPolicy = ...,
+    serde: Serde[T] | None = ...,
+) -> T: ...
 
 
 async def step(

@@ -19,7 +19,10 @@ SHUTDOWN_S = 1
 def bind(address: str, option: str) -> socket.socket:
     """A listening socket for `host:port`. Raises PortInUse, or EngineError for an address that is none."""
     host, _, port = address.rpartition(":")
-    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is: without, Nagle's algorithm and
+    # delayed acks hold every answer back for 40 ms.
+    server = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((host.strip("[]"), int(port)))
