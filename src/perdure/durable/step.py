@@ -75,7 +75,7 @@ class Codec(Generic[T]):
 
 
 @overload
-async def step(  # type: ignore[overload-overlap]  # an awaitable result is awaited: the first match is right
+async def step(  # first: a result that can be awaited is awaited
     name: str,
     action: Callable[..., Awaitable[T]],
     *args: Any,
