@@ -44,7 +44,13 @@ def test_every_invocation_id_comes_back(raw: bytes) -> None:
     assert ids.decode_invocation_id(text) == raw
 
 
-@given(raw_ids, st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("index", [0, 1, 16])
+def test_a_built_in_signal_is_no_awakeable(index: int) -> None:
+    with pytest.raises(RequestError, match="bad awakeable id"):
+        ids.decode_awakeable_id(ids.encode_awakeable_id(DOCUMENTED, index))
+
+
+@given(raw_ids, st.integers(17, 2**32 - 1))
 def test_every_awakeable_id_comes_back(raw: bytes, index: int) -> None:
     invocation = ids.encode_invocation_id(raw)
     assert ids.decode_awakeable_id(ids.encode_awakeable_id(invocation, index)) == (invocation, index)

@@ -16,6 +16,7 @@ from hashlib import sha256
 from perdure.errors import RequestError
 
 INVOCATION_BYTES = 24
+BUILT_IN_SIGNAL_MAX = 16
 _PARTITION_BYTES = 8
 _AWAKEABLE = "sign_1"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -94,16 +95,20 @@ def _awakeable_id(raw: bytes) -> str:
 
 
 def decode_awakeable_id(text: str) -> tuple[str, int]:
-    """(invocation id, signal index) of an awakeable. Raises RequestError(400) when it is none."""
+    """(invocation id, signal index) of an awakeable. Raises RequestError(400) when it is none.
+
+    The first 16 indices are the protocol's own signals (1 is cancel), and no awakeable's.
+    """
     try:
         encoded = text.removeprefix(_AWAKEABLE)
         raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         # Python's decoder passes over much that it should refuse; what it read must be what was written.
-        if len(raw) != INVOCATION_BYTES + 4 or text != _awakeable_id(raw):
+        index = int.from_bytes(raw[INVOCATION_BYTES:], "big")
+        if len(raw) != INVOCATION_BYTES + 4 or text != _awakeable_id(raw) or index <= BUILT_IN_SIGNAL_MAX:
             raise ValueError(text)
     except (ValueError, binascii.Error):
         raise RequestError(400, f"bad awakeable id '{text}'") from None
-    return encode_invocation_id(raw[:INVOCATION_BYTES]), int.from_bytes(raw[INVOCATION_BYTES:], "big")
+    return encode_invocation_id(raw[:INVOCATION_BYTES]), index
 
 
 def _digest(parts: tuple[str, ...]) -> bytes:

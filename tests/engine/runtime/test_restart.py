@@ -124,3 +124,36 @@ async def test_a_disk_that_refuses_a_write_loses_nothing_that_was_acknowledged(
         assert (refused.status_code, "full" in refused.json()["message"]) == (503, True)
         assert (await engine.attach(invocation_id)).json() == 1
     assert waiting.steps == 1
+
+
+async def test_registering_again_does_not_cut_what_runs(start_engine) -> None:
+    waiting = Waiting()
+    async with start_engine(waiting.service) as engine:
+        invocation_id = await engine.send("S/work")
+        await engine.when(invocation_id, lambda view: len(view["journal"]) == 4)
+        _, resumed = await engine.server.serve_app(restate.app([waiting.service]), "again")
+        waiting.go.set()
+        assert (await engine.attach(invocation_id)).json() == 1
+        assert (await engine.describe(invocation_id))["attempt"] == 1
+    assert resumed == 0
+
+
+async def test_a_rule_that_raises_fails_the_attempt_and_not_the_engine(
+    start_engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> list[object]:
+        raise ZeroDivisionError("a defect")
+
+    waiting = Waiting(go=True)
+    policy = restate.InvocationRetryPolicy(max_attempts=2, initial_interval=timedelta(milliseconds=1))
+    waiting.service.invocation_retry_policy = policy
+    async with start_engine(waiting.service) as engine:
+        with monkeypatch.context() as defect:
+            defect.setattr("perdure.engine.core.lifecycle.complete.with_journaled_output", broken)
+            invocation_id = await engine.send("S/work")
+            view = await engine.when(invocation_id, lambda view: view["status"] == "paused")
+        assert "could not apply what the handler said: ZeroDivisionError" in view["last_failure"]
+
+        await engine.admin.patch(f"/invocations/{invocation_id}/resume")
+        assert (await engine.attach(invocation_id)).json() == 1
+    assert waiting.steps == 1

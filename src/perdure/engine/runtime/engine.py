@@ -28,6 +28,8 @@ from perdure.engine.runtime.timers import TimerService
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.engine.transport.port import Transport
+from perdure.errors import StoreFailed
+from perdure.protocol.session import AttemptFailed
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class Engine:
             invocation_id
             for service in deployment.manifest.services
             for invocation_id in self.store.invocations.unfinished_ids(service)
+            if not self._invoker.is_attempting(invocation_id)
         ]
         for invocation_id in unfinished:
             self._processor.submit(Recover(invocation_id))
@@ -112,10 +115,16 @@ class Engine:
         self._perform_of[type(action)](action)
 
     def _failed(self, event: Input, error: Exception) -> None:
-        """Nothing of this input is in the store, so nobody may believe it is. An attempt whose proposal was
-        lost is cut, and replays from what was kept."""
+        """Nothing of this input is in the store, so nobody may believe it is. An attempt whose words were
+        lost is cut; the next one replays from what was kept."""
         self.requests.failed(event, error)
-        if isinstance(event, Progress | Recover):
-            self._invoker.abort(event.id)
+        if not isinstance(event, Progress | Recover):
+            return
+        self._invoker.abort(event.id)
+        if isinstance(error, StoreFailed):
             loop = asyncio.get_running_loop()
             loop.call_later(RECOVER_DELAY_S, self._processor.submit, Recover(event.id))
+        elif isinstance(event, Progress):
+            # A defect of a rule, which a replay would meet again: the retry policy bounds how often.
+            failed = AttemptFailed(500, f"the engine could not apply what the handler said: {error!r}")
+            self._processor.submit(Progress(event.id, event.attempt, (failed,)))

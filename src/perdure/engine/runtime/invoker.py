@@ -86,8 +86,9 @@ class Attempt:
             # The handler waits for our EOF before it goes: answer it, whatever becomes of the invocation.
             self.suspend()
             self._finish()
-        if events:
-            self._submit(Progress(self.invocation_id, self.number, tuple(events)), all(map(_is_lazy, events)))
+        said = tuple(event for event in events if not isinstance(event, Awaiting))
+        if said:
+            self._submit(Progress(self.invocation_id, self.number, said), all(map(_is_lazy, said)))
 
     def closed(self, error: str | None) -> None:
         self._finish()
@@ -131,13 +132,7 @@ class Attempt:
 
 def _is_lazy(event: Event) -> bool:
     """Nobody outside can see a Run command until its result is proposed: it may ride with that."""
-    match event:
-        case CommandSent(kind):
-            return kind == MessageType.RUN
-        case Awaiting():
-            return True
-        case _:
-            return False
+    return isinstance(event, CommandSent) and event.type == MessageType.RUN
 
 
 class Invoker:
@@ -192,6 +187,10 @@ class Invoker:
         """Cut the attempt, if there is one."""
         if attempt := self._attempts.pop(invocation_id, None):
             attempt.stop()
+
+    def is_attempting(self, invocation_id: str) -> bool:
+        """Is there an attempt under way?"""
+        return invocation_id in self._attempts
 
     def abort_all(self) -> None:
         """Cut every attempt."""

@@ -52,15 +52,19 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             work()
             self._connection.execute("COMMIT")
-        except BaseException as error:
+        except sqlite3.Error as error:
             self._roll_back()
-            if isinstance(error, sqlite3.Error):
-                raise StoreFailed(f"the store cannot be written: {error}") from error
+            raise StoreFailed(f"the store cannot be written: {error}") from error
+        except BaseException:
+            self._roll_back()
             raise
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the store cannot be rolled back: {error}") from error
         self.invocations.forget()
         self.journals.forget()
         self.deployments.forget()
