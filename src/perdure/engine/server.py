@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import FrameType
 
 from perdure.engine.admin.app import admin_app
 from perdure.engine.http_server import HttpServer, bind
 from perdure.engine.ingress.app import ingress_app
-from perdure.engine.runtime.engine import Engine
+from perdure.engine.runtime.engine import Engine, wall_clock_ms
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport
@@ -22,9 +23,9 @@ class EngineServer:
     Raises on entry: DataDirLocked, StoreTooNew, StoreFailed, PortInUse, EngineError.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         self.options = options
-        self.engine = Engine(options)
+        self.engine = Engine(options, clock_ms)
         self.ingress_url = ""
         self.admin_url = ""
         self._stack = AsyncExitStack()

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 
 from perdure.engine.core.actions import (
     AbortAttempt,
@@ -52,14 +53,20 @@ class Engine:
     requests: Requests
     registry: Registry
 
-    def __init__(self, options: EngineOptions, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        open_store: Callable[[Path], AbstractContextManager[SqliteStore]] = SqliteStore.open,
+    ) -> None:
         self.options = options
         self.clock_ms = clock_ms
+        self._open_store = open_store
         self._stack = ExitStack()
         self._perform_of: dict[type[Action], Callable[..., None]] = {}
 
     async def __aenter__(self) -> Engine:
-        self.store = self._stack.enter_context(SqliteStore.open(self.options.data_dir))
+        self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms)
@@ -99,6 +106,15 @@ class Engine:
         """
         deployment = await self.registry.register_app(transport, name)
         return deployment, self._recover(deployment)
+
+    def flush(self) -> None:
+        """Apply every input that is queued, now."""
+        self._processor.flush()
+
+    def clock_was_set(self) -> None:
+        """The clock has jumped: fire what fell due, now, and wait anew for the rest."""
+        self._timers.start()
+        self._processor.flush()
 
     def _recover(self, deployment: Deployment) -> int:
         unfinished = [

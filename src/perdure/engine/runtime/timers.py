@@ -30,7 +30,8 @@ class TimerService:
         self._in_flight: set[Timer] = set()
 
     def start(self) -> None:
-        """Fire what fell due while the engine was down, and wait for the rest."""
+        """Fire what fell due meanwhile, and wait for the rest. Again after the clock was set."""
+        self.stop()
         self._fire()
 
     def set(self, timer: Timer) -> None:
