@@ -19,6 +19,7 @@ PerdureError
 │   ├── Stuck                  no task can ever wake again
 │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
 │   └── NotSerialisable        a step returned what the journal cannot give back
+├── StillWaiting               a test waited for a result, and it did not come in time
 ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
 └── CommandError               a command line mistake, told in one line
     └── EngineUnreachable      nothing answers at the admin address
@@ -115,6 +116,11 @@ class StepFailed(DurableError):
 
 class NotSerialisable(DurableError):
     """A step returned a value that would not come back from the journal as it was."""
+
+
+class StillWaiting(PerdureError):
+    """A test waited for something of its engine, and it did not come in time. The message says what did not
+    finish."""
 
 
 class IncompatibleSDK(PerdureError):
