@@ -81,8 +81,9 @@ def test_cancel_wakes_one_that_does_not_run(bring: Bring) -> None:
 def test_cancel_ends_one_that_has_not_started() -> None:
     s = Script()
     a = scheduled(s)
-    s.apply(Cancel(a))
+    s.apply(Cancel(a, request="asker"))
     assert s.completed() == {a: CANCELLED}
+    assert s.replies() == [Reply("asker", already=True)]
     assert [timer.kind for timer in s.timers(a)] == [TimerKind.PURGE]
     assert s.journal(a) == ["Input"]
 
@@ -216,12 +217,39 @@ def test_resume_starts_the_next_attempt_now(bring: Bring) -> None:
     assert (s.status(a), s[a].retry_count) == (Status.RUNNING, 0)
 
 
-@pytest.mark.parametrize("bring", [scheduled, running])
-def test_resume_leaves_alone_what_goes_on_by_itself(bring: Bring) -> None:
+def test_resume_leaves_alone_what_goes_on_by_itself() -> None:
     s = Script()
-    a = bring(s)
+    a = running(s)
     before = s[a]
     assert s.apply(Resume(a, request="asker")) == [Reply("asker")]
+    assert s[a] == before
+
+
+def test_what_has_not_started_cannot_be_resumed() -> None:
+    s = Script()
+    a = scheduled(s)
+    [reply] = s.apply(Resume(a, request="asker"))
+    assert isinstance(reply, Reply)
+    assert reply.error is not None
+    assert reply.error[0] == 425
+    assert s.status(a) is Status.SCHEDULED
+
+
+@pytest.mark.parametrize("bring", [suspended, backing_off, paused])
+def test_resume_may_move_it_to_another_deployment(bring: Bring) -> None:
+    s = Script()
+    a = bring(s)
+    s.apply(Resume(a, deployment_id="dp_other"))
+    assert (s.status(a), s[a].deployment_id) == (Status.RUNNING, "dp_other")
+
+
+def test_what_runs_is_not_moved_to_another_deployment() -> None:
+    s = Script()
+    a = running(s)
+    before = s[a]
+    [reply] = s.apply(Resume(a, request="asker", deployment_id="dp_other"))
+    assert isinstance(reply, Reply)
+    assert reply.error == (409, f"invocation '{a}' is running: pause it before you move it to a deployment")
     assert s[a] == before
 
 

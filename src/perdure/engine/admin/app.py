@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from perdure.engine.admin.deployments import DeploymentRoutes
 from perdure.engine.admin.invocations import InvocationRoutes
+from perdure.engine.admin.verbs import VerbRoutes
 from perdure.engine.json_errors import EXCEPTION_HANDLERS
 from perdure.engine.runtime.engine import Engine
 
@@ -32,9 +33,7 @@ def admin_app(engine: Engine, ingress_url: str) -> Starlette:
             Route("/services", deployments.services),
             Route("/invocations", invocations.list),
             Route("/invocations/{id}", invocations.describe),
-            Route("/invocations/{id}/cancel", invocations.cancel, methods=["PATCH"]),
-            Route("/invocations/{id}/kill", invocations.kill, methods=["PATCH"]),
-            Route("/invocations/{id}/resume", invocations.resume, methods=["PATCH"]),
+            *VerbRoutes(engine).routes(),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
     )

@@ -1,8 +1,6 @@
-"""List, describe, and act on invocations."""
+"""List and describe invocations."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -42,23 +40,6 @@ class InvocationRoutes:
             raise RequestError(404, f"invocation '{invocation_id}' not found")
         view = invocation_view(invocation, self._engine.store)
         return JSONResponse(view | {"journal": journal_view(self._engine.store.journal(invocation_id))})
-
-    async def cancel(self, request: Request) -> Response:
-        """Ask its code to end."""
-        return await _accepted(self._engine.requests.cancel, request)
-
-    async def kill(self, request: Request) -> Response:
-        """End it now."""
-        return await _accepted(self._engine.requests.kill, request)
-
-    async def resume(self, request: Request) -> Response:
-        """Start its next attempt now."""
-        return await _accepted(self._engine.requests.resume, request)
-
-
-async def _accepted(verb: Callable[[str], Awaitable[None]], request: Request) -> Response:
-    await verb(_id(request))
-    return Response(status_code=202)
 
 
 def _id(request: Request) -> str:

@@ -58,11 +58,16 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer the asker of an input. `error` is (HTTP status, message); `created` is for Invoke alone."""
+    """Answer the asker of an input. `error` is (HTTP status, message).
+
+    `created` is for Invoke alone. `already`: nothing is left to wait for (it was paused before, or ended
+    before it had started).
+    """
 
     request: object
     created: bool = False
     error: tuple[int, str] | None = None
+    already: bool = False
 
 
 Action = StartAttempt | AbortAttempt | Deliver | ConfirmRun | SetTimer | Complete | Reply

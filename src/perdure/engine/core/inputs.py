@@ -70,10 +70,46 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """Go on now: a paused, suspended or backing-off invocation starts its next attempt."""
+class Pause:
+    """Stop where it is, until a person resumes it."""
 
     id: str
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on now: a paused, suspended or backing-off invocation starts its next attempt.
+
+    `deployment_id` pins it to another deployment first; None keeps its own.
+    """
+
+    id: str
+    request: object = None
+    deployment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Forget a completed invocation; or its journal only, and keep its result."""
+
+    id: str
+    journal_only: bool = False
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Run a completed invocation again, as a new one.
+
+    The new one begins with the entries 0 to `through_index` of the old journal, and the completions of their
+    commands; 0 is its input alone. `deployment_id` None keeps the old one's deployment.
+    """
+
+    id: str
+    new_id: str
+    through_index: int = 0
+    deployment_id: str | None = None
     request: object = None
 
 
@@ -84,4 +120,4 @@ class Recover:
     id: str
 
 
-Input = Invoke | Progress | TimerFired | Signal | Cancel | Kill | Resume | Recover
+Input = Invoke | Progress | TimerFired | Signal | Cancel | Kill | Pause | Resume | Purge | Restart | Recover

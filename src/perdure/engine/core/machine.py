@@ -11,13 +11,16 @@ from perdure.engine.core.inputs import (
     Input,
     Invoke,
     Kill,
+    Pause,
     Progress,
+    Purge,
     Recover,
+    Restart,
     Resume,
     Signal,
     TimerFired,
 )
-from perdure.engine.core.lifecycle import cancel, invoke, kill, progress, resume, timer
+from perdure.engine.core.lifecycle import cancel, invoke, kill, pause, progress, purge, restart, resume, timer
 from perdure.engine.core.transaction import Transaction
 
 _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
@@ -27,7 +30,10 @@ _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
     Signal: resume.apply_signal,
     Cancel: cancel.apply,
     Kill: kill.apply,
+    Pause: pause.apply,
     Resume: resume.apply,
+    Purge: purge.apply,
+    Restart: restart.apply,
     Recover: resume.apply_recover,
 }
 

@@ -113,6 +113,10 @@ class Invocation:
     completed_at_ms: int | None = None
     exclusive: bool = False
     """It runs alone on its virtual object."""
+    restarted_from: str | None = None
+    """The invocation that this one runs again."""
+    seed_id: str | None = None
+    """Whose random numbers it draws, when it replays the journal of another one; None: its own."""
 
 
 class TimerKind(StrEnum):

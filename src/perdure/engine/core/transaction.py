@@ -98,6 +98,9 @@ class Transaction(Protocol):
 
     def journal_length(self, invocation_id: str) -> int: ...
 
+    def delete_journal(self, invocation_id: str) -> None:
+        """Delete all entries; the invocation stays."""
+
     def add_timer(self, timer: Timer) -> None: ...
 
     def remove_timer(self, timer: Timer) -> bool:

@@ -220,7 +220,7 @@ def _start_message(invocation: Invocation, store: SqliteStore) -> pb.Start:
         debug_id=invocation.id,
         key=invocation.target.key,
         retry_count_since_last_stored_entry=invocation.retry_count,
-        random_seed=random_seed(invocation.id),
+        random_seed=random_seed(invocation.seed_id or invocation.id),
         idempotency_key=invocation.idempotency_key,
     )
     if invocation.target.key:

@@ -7,19 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from perdure.engine.core.actions import Complete, Reply
-from perdure.engine.core.inputs import Cancel, Input, Invoke, Kill, Resume, Signal
+from perdure.engine.core.inputs import Cancel, Input, Invoke, Kill, Pause, Purge, Restart, Resume, Signal
 from perdure.engine.core.model import Result, Target
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError, StoreFailed
 
-Answer = asyncio.Future[bool]
+Answer = asyncio.Future[Reply]
 
 
 class Requests:
     """Each coroutine returns once what it asked for is on disk.
 
-    They raise RequestError: 404 for an unknown invocation, 409 for one that has completed already, 503 when
-    the disk refuses writes (then nothing has happened).
+    They raise RequestError: 404 for an unknown invocation, 409 for one in the wrong status, 503 when the disk
+    refuses writes (then nothing has happened).
     """
 
     def __init__(self, store: SqliteStore, submit: Callable[[Input], None]) -> None:
@@ -37,27 +37,46 @@ class Requests:
         execute_at_ms: int | None = None,
     ) -> bool:
         """Create an invocation. False: one with this (idempotent) id exists already."""
-        return await self._ask(
+        reply = await self._ask(
             lambda request: Invoke(
                 invocation_id, target, parameter, headers, idempotency_key, execute_at_ms, request
             )
         )
+        return reply.created
 
     async def signal(self, invocation_id: str, signal: int | str, result: Result | None) -> None:
         """Send a signal: resolve or reject an awakeable (by index), or a named one."""
         await self._ask(lambda request: Signal(invocation_id, signal, result, request))
 
-    async def cancel(self, invocation_id: str) -> None:
-        """Ask the invocation's code to end."""
-        await self._ask(lambda request: Cancel(invocation_id, request))
+    async def cancel(self, invocation_id: str) -> bool:
+        """Ask the invocation's code to end. True: it has ended, for it had not started."""
+        return (await self._ask(lambda request: Cancel(invocation_id, request))).already
 
     async def kill(self, invocation_id: str) -> None:
         """End the invocation and its callees now."""
         await self._ask(lambda request: Kill(invocation_id, request))
 
-    async def resume(self, invocation_id: str) -> None:
-        """Start the next attempt now."""
-        await self._ask(lambda request: Resume(invocation_id, request))
+    async def pause(self, invocation_id: str) -> bool:
+        """Stop it until it is resumed. True: it was paused before."""
+        return (await self._ask(lambda request: Pause(invocation_id, request))).already
+
+    async def resume(self, invocation_id: str, deployment_id: str | None = None) -> None:
+        """Start the next attempt now, on another deployment if one is named."""
+        await self._ask(lambda request: Resume(invocation_id, request, deployment_id))
+
+    async def purge(self, invocation_id: str, *, journal_only: bool = False) -> None:
+        """Forget a completed invocation, or its journal."""
+        await self._ask(lambda request: Purge(invocation_id, journal_only, request))
+
+    async def restart(
+        self, invocation_id: str, new_id: str, through_index: int = 0, deployment_id: str | None = None
+    ) -> None:
+        """Run a completed invocation again, as `new_id`, from entries 0 to `through_index` of its journal.
+
+        Raises RequestError besides: 400 for an index that does not fit, 410 when the journal is gone, 422 for
+        workflows, 425 for one that has not started.
+        """
+        await self._ask(lambda request: Restart(invocation_id, new_id, through_index, deployment_id, request))
 
     def output(self, invocation_id: str) -> Result | None:
         """The result, or None while there is none."""
@@ -98,7 +117,7 @@ class Requests:
         if action.error is not None:
             answer.set_exception(RequestError(*action.error))
         else:
-            answer.set_result(action.created)
+            answer.set_result(action)
 
     def complete(self, action: Complete) -> None:
         """Answer those who wait for a result."""
@@ -113,7 +132,7 @@ class Requests:
             status = 503 if isinstance(error, StoreFailed) else 500
             answer.set_exception(RequestError(status, str(error)))
 
-    async def _ask(self, make: Callable[[Answer], Input]) -> bool:
+    async def _ask(self, make: Callable[[Answer], Input]) -> Reply:
         answer: Answer = asyncio.get_running_loop().create_future()
         self._submit(make(answer))
         return await answer

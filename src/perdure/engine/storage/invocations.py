@@ -14,9 +14,10 @@ from perdure.engine.storage.results import decode_result, encode_result
 _COLUMNS = (
     "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
     "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
-    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive"
+    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive, "
+    "restarted_from, seed_id"
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 23)})"
 _GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
 
 
@@ -91,6 +92,8 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         *encode_result(invocation.result),
         invocation.completed_at_ms,
         invocation.exclusive,
+        invocation.restarted_from,
+        invocation.seed_id,
     )
 
 
@@ -99,7 +102,7 @@ def _decode(row: Any) -> Invocation:
     (
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
         idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
-        problem, value, failure, completed, exclusive,
+        problem, value, failure, completed, exclusive, restarted_from, seed_id,
     ) = row  # fmt: skip
     return Invocation(
         id=invocation_id,
@@ -120,4 +123,6 @@ def _decode(row: Any) -> Invocation:
         result=decode_result(value, failure),
         completed_at_ms=completed,
         exclusive=bool(exclusive),
+        restarted_from=restarted_from,
+        seed_id=seed_id,
     )

@@ -61,6 +61,9 @@ class MemoryStore:
     def journal_length(self, invocation_id: str) -> int:
         return len(self._journals.get(invocation_id, ()))
 
+    def delete_journal(self, invocation_id: str) -> None:
+        self._journals.pop(invocation_id, None)
+
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)
 

@@ -32,7 +32,9 @@ _STEPS = (
         result_value BLOB,
         result_failure TEXT,        -- JSON
         completed_at_ms INTEGER,
-        exclusive INTEGER NOT NULL
+        exclusive INTEGER NOT NULL,
+        restarted_from TEXT,
+        seed_id TEXT
     ) WITHOUT ROWID;
     CREATE INDEX invocation_by_time ON invocation (created_at_ms DESC, id);
     CREATE INDEX invocation_unfinished ON invocation (service, status) WHERE status <> 'completed';

@@ -98,6 +98,9 @@ class SqliteStore:
     def journal_length(self, invocation_id: str) -> int:
         return self.journals.length(invocation_id)
 
+    def delete_journal(self, invocation_id: str) -> None:
+        self.journals.delete(invocation_id)
+
     def add_timer(self, timer: Timer) -> None:
         self.timers.add(timer)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.engine.core.actions import Action, Reply
+from perdure.engine.core.actions import Action, Complete, Reply
 from perdure.engine.core.inputs import Cancel
 from perdure.engine.core.lifecycle import attempt, complete, signals
 from perdure.engine.core.lifecycle.refusal import refusal
@@ -15,7 +15,10 @@ def apply(event: Cancel, tx: Transaction, now_ms: int) -> list[Action]:
     """Rule for Cancel."""
     refused = refusal(event.id, tx)
     actions = [] if refused else cancel(event.id, tx, now_ms)
-    return actions if event.request is None else [*actions, Reply(event.request, error=refused)]
+    if event.request is None:
+        return actions
+    ended = any(isinstance(action, Complete) and action.id == event.id for action in actions)
+    return [*actions, Reply(event.request, error=refused, already=ended)]
 
 
 def cancel(invocation_id: str, tx: Transaction, now_ms: int) -> list[Action]:

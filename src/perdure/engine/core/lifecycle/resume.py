@@ -18,7 +18,13 @@ def apply(event: Resume, tx: Transaction, now_ms: int) -> list[Action]:
     actions: list[Action] = []
     invocation = tx.invocation(event.id)
     if invocation and invocation.status in (Status.PAUSED, Status.BACKING_OFF, Status.SUSPENDED):
-        actions = attempt.start(replace(invocation, retry_count=0), tx, now_ms)
+        deployment_id = event.deployment_id or invocation.deployment_id
+        again = replace(invocation, retry_count=0, deployment_id=deployment_id)
+        actions = attempt.start(again, tx, now_ms)
+    elif invocation and invocation.status in (Status.SCHEDULED, Status.PENDING):
+        refused = 425, f"invocation '{event.id}' has not started yet, so it cannot be resumed"
+    elif invocation and invocation.status is Status.RUNNING and event.deployment_id is not None:
+        refused = 409, f"invocation '{event.id}' is running: pause it before you move it to a deployment"
     return actions if event.request is None else [*actions, Reply(event.request, error=refused)]
 
 
