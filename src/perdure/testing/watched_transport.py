@@ -1,0 +1,96 @@
+"""The handlers of a test: their conversations are watched, and their times moved to the virtual clock."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+
+from perdure.engine.transport.asgi import AsgiTransport
+from perdure.engine.transport.port import Conversation, Listener
+from perdure.protocol.frames import Frame, FrameDecoder, encode_frame
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+from perdure.testing.virtual_clock import VirtualClock
+
+
+class WatchedTransport(AsgiTransport):
+    """A restate app in this process. `conversations` are its open attempts."""
+
+    def __init__(self, app: object, clock: VirtualClock) -> None:
+        super().__init__(app)  # type: ignore[arg-type]  # checked by `private_engine`
+        self.conversations: set[WatchedConversation] = set()
+        self._clock = clock
+
+    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+        watched = WatchedConversation(listener, self._clock, self.conversations)
+        watched.handler = super().open(service, handler, protocol_version, watched)
+        self.conversations.add(watched)
+        return watched
+
+
+class WatchedConversation:
+    """Stands between the engine and one attempt of a handler."""
+
+    handler: Conversation
+
+    def __init__(self, engine: Listener, clock: VirtualClock, open_ones: set[WatchedConversation]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._open_ones = open_ones
+        self._from_engine = FrameDecoder()
+        self._from_handler = FrameDecoder()
+        self._running: set[int] = set()
+        self._loop = get_running_loop()
+        self._last_word_at = self._loop.time()
+
+    def silent_for_s(self) -> float:
+        """Seconds since either side said something; 0 while a step runs."""
+        return 0.0 if self._running else self._loop.time() - self._last_word_at
+
+    # ---- Conversation, for the engine
+
+    def write(self, data: bytes) -> None:
+        self._last_word_at = self._loop.time()
+        for frame in self._from_engine.feed(data):
+            # A replayed Run without a result runs again, and says nothing until it has one.
+            if frame.type == MessageType.RUN:
+                self._running.add(pb.RunCommand.FromString(frame.payload).result_completion_id)
+            elif frame.type == MessageType.RUN_COMPLETION:
+                self._running.discard(pb.Notification.FromString(frame.payload).completion_id)
+        self.handler.write(data)
+
+    def write_eof(self) -> None:
+        self.handler.write_eof()
+
+    def abort(self) -> None:
+        self._open_ones.discard(self)
+        self.handler.abort()
+
+    # ---- Listener, for the handler
+
+    def received(self, data: bytes) -> None:
+        self._last_word_at = self._loop.time()
+        heard = b"".join(self._hear(frame) for frame in self._from_handler.feed(data))
+        if heard:
+            self._engine.received(heard)
+
+    def closed(self, error: str | None) -> None:
+        self._open_ones.discard(self)
+        self._engine.closed(error)
+
+    def _hear(self, frame: Frame) -> bytes:
+        payload = frame.payload
+        match frame.type:
+            case MessageType.RUN:
+                self._running.add(pb.RunCommand.FromString(payload).result_completion_id)
+            case MessageType.PROPOSE_RUN_COMPLETION:
+                self._running.discard(pb.ProposeRunCompletion.FromString(payload).result_completion_id)
+            case MessageType.SLEEP:
+                sleep = pb.SleepCommand.FromString(payload)
+                sleep.wake_up_time += self._clock.ahead_ms
+                payload = sleep.SerializeToString()
+            case MessageType.ONE_WAY_CALL:
+                call = pb.OneWayCallCommand.FromString(payload)
+                if call.invoke_time:
+                    call.invoke_time += self._clock.ahead_ms
+                    payload = call.SerializeToString()
+        return encode_frame(frame.type, payload, frame.flags)
