@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from perdure.cli.admin_client import Invocation, JournalEntry
 from perdure.cli.invocation_table import status_text, took
+from perdure.cli.step_value import readable
 from perdure.cli.terminal import console, duration, local_time, now, parse_time
 
 _NAME_WIDTH_MAX = 40
@@ -128,7 +129,10 @@ def _outcome(entry: JournalEntry, status: str) -> Text:
     if "failure_preview" in entry:
         parts.append(Text(f"failed: {_flat(entry['failure_preview'])}", style="red"))
     elif "value_preview" in entry:
-        parts.append(Text(_flat(entry["value_preview"])))
+        text, failed = entry["value_preview"], False
+        if entry["entry_type"] == "Command: Run":
+            text, failed = readable(text)
+        parts.append(Text(_flat(text), style="red" if failed else ""))
     return Text("  ").join(parts)
 
 
