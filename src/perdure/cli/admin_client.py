@@ -17,7 +17,8 @@ _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 
 _INVOCATION_ID = re.compile(r"inv_[0-9A-Za-z]+")
-_NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed")  # a router's words, and no engine's about an invocation
+# A router's words (the last are our own ingress's), and not the admin API's about an invocation.
+_NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed", "bad path")
 
 Verb = Literal["cancel", "kill"]
 
@@ -122,11 +123,11 @@ class AdminClient:
             ) from error
         try:
             body = json.loads(response.content) if response.content else {}
-            if response.status >= 400 and body["message"] not in _NO_SUCH_ROUTE:
+            if response.status >= 400 and not body["message"].startswith(_NO_SUCH_ROUTE):
                 raise RequestError(response.status, body["message"])
             if response.status < 400:
                 return body[expected] if expected else body
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             pass  # no JSON, or not ours
         raise EngineUnreachable(
             f"what answers at {self._url} is not an engine's admin API (status {response.status}): "
