@@ -47,7 +47,14 @@ async def engine(start_engine) -> AsyncIterator[object]:
         pytest.param("/Nobody/greet", b'"x"', 404, "service 'Nobody' not found", id="unknown service"),
         pytest.param("/Greeter/nothing", b'"x"', 404, "no handler 'nothing'", id="unknown handler"),
         pytest.param("/Greeter/secret", b'"x"', 400, "private", id="private handler"),
-        pytest.param("/Greeter", b'"x"', 404, "is called at /service/handler", id="no handler named"),
+        pytest.param("/Greeter", b'"x"', 400, "write /service/handler", id="no handler named"),
+        pytest.param("/Greeter/greet/now", b'"x"', 400, "but /send may follow", id="a word too many"),
+        pytest.param("/Greeter/greet/send?delay=", b'"x"', 400, "bad delay ''", id="no delay in delay"),
+        pytest.param("/Greeter/greet?limit-key=a", b'"x"', 400, "needs a scope", id="limit key"),
+        pytest.param("/restate/scope/a/call/Greeter/greet", b'"x"', 400, "not supported", id="scope"),
+        pytest.param("/restate/awakeables/x", b'"x"', 400, "/resolve or", id="awakeable without a verb"),
+        pytest.param("/restate/nothing", b'"x"', 404, "not found", id="no such verb"),
+        pytest.param("/restate/lookup", b"{}", 400, "'target'", id="lookup of nothing"),
         pytest.param("/Greeter/greet/send?delay=soon", b'"x"', 400, "bad delay 'soon'", id="bad delay"),
         pytest.param("/Greeter/greet?delay=1s", b'"x"', 400, "use /send", id="delayed call"),
         pytest.param("/Greeter/greet", b'"' + b"x" * 1_000_000 + b'"', 413, "larger than", id="too large"),
@@ -58,7 +65,8 @@ async def test_a_wrong_request_is_told_what_is_wrong(engine, path, content, stat
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json()["code"] == status
+    assert (answer.json()["code"], answer.json()["source"]) == (status, "ingress")
+    assert answer.headers["x-restate-error-source"] == "ingress"
     assert says in answer.json()["message"]
 
 
@@ -77,8 +85,16 @@ async def test_another_content_type_is_refused(engine) -> None:
         "/Greeter/greet", content=b"<x/>", headers={"content-type": "text/xml"}
     )
 
-    assert answer.status_code == 415
+    assert answer.status_code == 400
     assert "takes application/json, not text/xml" in answer.json()["message"]
+
+
+async def test_a_body_without_a_content_type_is_refused(engine) -> None:
+    """As on restate-server: what works here must work there."""
+    answer = await engine.ingress.post("/Greeter/greet", content=b'"Ada"')
+
+    assert answer.status_code == 400
+    assert "no content-type" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("verb", ["attach", "output"])
@@ -100,8 +116,19 @@ async def test_an_awakeable_id_that_is_none(engine) -> None:
     assert "bad awakeable id 'sign_1xyz'" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-async def test_a_method_that_no_call_has(engine, method) -> None:
-    answer = await engine.ingress.request(method, "/Greeter/greet", json="x")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/Greeter/greet"),
+        ("DELETE", "/Greeter/greet"),
+        ("PATCH", "/Greeter/greet"),
+        ("HEAD", "/Greeter/ping"),
+        ("POST", "/restate/health"),
+        ("GET", "/restate/lookup"),
+        ("GET", "/restate/awakeables/sign_1xyz/resolve"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_take(engine, method, path) -> None:
+    answer = await engine.ingress.request(method, path)
 
     assert answer.status_code == 405

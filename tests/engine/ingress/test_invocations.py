@@ -71,7 +71,7 @@ async def test_a_terminal_error_answers_with_its_code(start_engine, code, status
         answer = await engine.call("Greeter/refuse", code)
 
         assert answer.status_code == status
-        assert answer.json() == {"code": status, "message": "not today"}
+        assert answer.json() == {"code": status, "message": "not today", "source": "invocation"}
         assert answer.headers["x-restate-id"].startswith("inv_1")
 
 
@@ -87,9 +87,10 @@ async def test_bytes_go_in_and_out_with_their_content_types(start_engine) -> Non
 
 async def test_headers_are_passed_through(start_engine) -> None:
     async with start_engine(greeter) as engine:
-        answer = await engine.ingress.post("/Greeter/headers", headers={"x-tenant": "blue"})
+        answer = await engine.ingress.post("/Greeter/headers?page=2", headers={"x-tenant": "blue"})
 
         assert answer.json()["x-tenant"] == "blue"
+        assert answer.json()["x-restate-ingress-path"] == "/Greeter/headers?page=2"
 
 
 async def test_a_send_answers_at_once_and_its_result_can_be_fetched_later(start_engine) -> None:
@@ -137,7 +138,7 @@ async def test_an_idempotency_key_makes_two_requests_one(start_engine) -> None:
     ("verb", "body", "status", "answer"),
     [
         ("resolve", '"yes"', 200, "yes"),
-        ("reject", "no money", 500, {"code": 500, "message": "no money"}),
+        ("reject", "no money", 500, {"code": 500, "message": "no money", "source": "invocation"}),
     ],
 )
 async def test_an_awakeable_waits_for_the_first_answer_from_outside(

@@ -151,7 +151,7 @@ async def test_a_key_may_hold_any_character(start_engine) -> None:
         for path, expected in (("a%2Fb", "a/b"), ("%C3%A9%20%3F", "é ?"), ("send", "send")):
             assert (await engine.call(f"Echo/{path}/key")).json() == expected
         missing = await engine.call("Echo/key")
-        assert (missing.status_code, "Echo' is called at /service/key/handler" in missing.text) == (404, True)
+        assert (missing.status_code, "Echo' is called at /service/key/handler" in missing.text) == (400, True)
 
 
 async def test_a_delayed_call_takes_its_place_when_it_is_due(start_engine) -> None:

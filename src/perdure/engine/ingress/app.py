@@ -1,6 +1,13 @@
-"""The ingress's routes."""
+"""The ingress: which path means what.
+
+One table of path shapes. What is wrong in a path is told with the same status as by restate-server. It has no
+OpenAPI document on this port (the admin API has one a service), and no way to complete promises or send named
+signals from outside: handlers do that. Nor have we.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -8,33 +15,77 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perdure.engine.ingress.awakeables import AwakeableRoutes
+from perdure.engine.ingress.cors import cors_middleware
+from perdure.engine.ingress.errors import EXCEPTION_HANDLERS
 from perdure.engine.ingress.invocations import InvocationRoutes
-from perdure.engine.json_errors import EXCEPTION_HANDLERS
+from perdure.engine.ingress.results import ResultRoutes
+from perdure.engine.ingress.target_path import segments
 from perdure.engine.runtime.engine import Engine
+from perdure.errors import RequestError
 
-_CALL = ["GET", "POST"]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+# Every method reaches us: which ones a path takes is known once the path is.
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_READ = ("GET",)
+_WRITE = ("POST",)
+_CALL = ("GET", "POST")
 
 
 def ingress_app(engine: Engine) -> Starlette:
     """The ASGI app that listens on the ingress port."""
-    invocations = InvocationRoutes(engine)
-    awakeables = AwakeableRoutes(engine)
     return Starlette(
-        routes=[
-            Route("/restate/health", _health),
-            Route("/restate/awakeables/{id}/resolve", awakeables.resolve, methods=["POST"]),
-            Route("/restate/awakeables/{id}/reject", awakeables.reject, methods=["POST"]),
-            Route("/restate/call/{target:path}", invocations.by_verb, methods=_CALL),
-            Route("/restate/send/{target:path}", invocations.by_verb, methods=_CALL),
-            Route("/restate/attach/{id}", invocations.attach),
-            Route("/restate/output/{id}", invocations.output),
-            Route("/restate/{which:path}/attach", invocations.attach),
-            Route("/restate/{which:path}/output", invocations.output),
-            Route("/{target:path}", invocations.by_path, methods=_CALL),
-        ],
+        routes=[Route("/{path:path}", _Ingress(engine).answer, methods=_METHODS)],
+        middleware=[cors_middleware(engine.options)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
 
 
-async def _health(request: Request) -> Response:
-    return JSONResponse({})
+class _Ingress:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._invocations = InvocationRoutes(engine)
+        self._results = ResultRoutes(engine)
+        self._awakeables = AwakeableRoutes(engine)
+
+    async def answer(self, request: Request) -> Response:
+        methods, endpoint = self._route(segments(request))
+        if request.method not in methods:
+            raise RequestError(405, "method not allowed")
+        return await endpoint(request)
+
+    def _route(self, path: list[str]) -> tuple[tuple[str, ...], Endpoint]:
+        match path:
+            case ["restate", "health"]:
+                return _READ, self._health
+            case ["restate", "awakeables" | "a", _, "resolve"]:
+                return _WRITE, self._awakeables.resolve
+            case ["restate", "awakeables" | "a", _, "reject"]:
+                return _WRITE, self._awakeables.reject
+            case ["restate", "awakeables" | "a", *_]:
+                raise RequestError(400, "bad path: write /restate/awakeables/{id}/resolve or .../reject")
+            case ["restate", "call" | "send", *_]:
+                return _CALL, self._invocations.by_verb
+            case ["restate", "scope", _, "call" | "send", *_]:
+                raise RequestError(400, "scoped invocations are not supported: leave /scope/... out")
+            case ["restate", "attach", _] | ["restate", "invocation" | "workflow", *_, "attach"]:
+                return _READ, self._results.attach
+            case ["restate", "output", _] | ["restate", "invocation" | "workflow", *_, "output"]:
+                return _READ, self._results.output
+            case ["restate", "attach"]:
+                return _WRITE, self._results.attach_by_body
+            case ["restate", "output"]:
+                return _WRITE, self._results.output_by_body
+            case ["restate", "lookup"]:
+                return _WRITE, self._results.lookup
+            case ["restate", "invocation", _]:
+                raise RequestError(400, "bad path: write /restate/invocation/{id}/attach or .../output")
+            case ["restate", _, *_] | ["openapi", _, *_]:
+                raise RequestError(404, "not found")
+            case [_, _, *_]:
+                return _CALL, self._invocations.by_path
+            case _:
+                raise RequestError(400, f"bad path: /{'/'.join(path)}: write /service/handler")
+
+    async def _health(self, request: Request) -> Response:
+        return JSONResponse({"services": self._engine.store.deployments.service_names()})

@@ -19,14 +19,18 @@ from perdure.protocol.discovery import HandlerManifest
 
 
 def check_input(handler: HandlerManifest, content_type: str | None, body: bytes) -> None:
-    """Raises RequestError: 400 for a wrong body, 415 for a wrong content type."""
+    """Raises RequestError(400) for a wrong body or content type, as restate-server does."""
     expected = handler.input_content_type
     if expected is None:
-        if body:
-            raise RequestError(400, f"handler '{handler.name}' takes no input, and the body is not empty")
+        if body or content_type is not None:
+            raise RequestError(
+                400, f"handler '{handler.name}' takes no input: send neither body nor content-type"
+            )
         return
+    if content_type is None and body:
+        raise RequestError(400, f"no content-type: handler '{handler.name}' takes {expected}")
     if content_type is not None and body and not _matches(content_type, expected):
-        raise RequestError(415, f"handler '{handler.name}' takes {expected}, not {content_type}")
+        raise RequestError(400, f"handler '{handler.name}' takes {expected}, not {content_type}")
     if _matches(expected, "application/json"):
         _check_json(handler, body)
 

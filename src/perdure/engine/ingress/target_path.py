@@ -17,24 +17,37 @@ from perdure.protocol.discovery import HandlerManifest
 
 
 def segments(request: Request) -> list[str]:
-    """The decoded segments of the request's path. Raises RequestError(400) for bytes that are no UTF-8."""
+    """The decoded segments of the path; a slash at its end means nothing.
+
+    Raises RequestError(400) for bytes that are no UTF-8.
+    """
     try:
-        return [unquote(part, errors="strict") for part in request.scope["raw_path"].decode().split("/")[1:]]
+        path = request.scope["raw_path"].decode().removesuffix("/")
+        return [unquote(part, errors="strict") for part in path.split("/")[1:]]
     except UnicodeDecodeError:
         raise RequestError(400, "the path is not UTF-8") from None
 
 
+def path_and_query(request: Request) -> str:
+    """As the client wrote it."""
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    return str((path + b"?" + query if query else path).decode(errors="replace"))
+
+
 def parse_target(path: list[str], store: SqliteStore) -> tuple[Target, HandlerManifest, list[str]]:
-    """(target, its handler, the segments after it). Raises RequestError: 404 for what is not deployed."""
-    service = path[0]
+    """(target, its handler, the segments after it).
+
+    Raises RequestError: 404 for what is not deployed, 400 for a path that names no handler.
+    """
+    service = path[0] if path else ""
     kind = store.service_kind(service)
     if kind is None:
-        known = sorted(s for d in store.deployments.all() for s in d.manifest.services)
-        raise RequestError(404, f"service '{service}' not found; registered: {', '.join(known) or 'none'}")
+        known = ", ".join(store.deployments.service_names()) or "none"
+        raise RequestError(404, f"service '{service}' not found; registered: {known}")
     length = 2 if kind == "SERVICE" else 3
     if len(path) < length or not path[1]:
         shape = "/service/handler" if kind == "SERVICE" else "/service/key/handler"
-        raise RequestError(404, f"bad path: '{service}' is called at {shape}")
+        raise RequestError(400, f"bad path: '{service}' is called at {shape}")
     key, name = ("", path[1]) if kind == "SERVICE" else (path[1], path[2])
     handler = store.handler(service, name)
     if handler is None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perdure.engine.core.actions import (
     AbortAttempt,
@@ -20,6 +21,7 @@ from perdure.engine.core.actions import (
     StartAttempt,
 )
 from perdure.engine.core.inputs import Input, Progress, Recover
+from perdure.engine.core.model import TimerKind
 from perdure.engine.runtime.invoker import Invoker
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.processor import Processor
@@ -47,6 +49,15 @@ class Engine:
     """`async with Engine(options) as engine: await engine.serve_app(transport, name)`.
 
     Raises on entry: DataDirLocked, StoreTooNew, StoreFailed.
+def _identity(options: EngineOptions) -> RequestIdentity | None:
+    if options.request_identity_key is None:
+        return None
+    # Late: who signs nothing does not wait for the cryptography to load.
+    from perdure.engine.transport.request_identity import RequestIdentity
+
+    return RequestIdentity.from_pem_file(options.request_identity_key)
+
+
     """
 
     store: SqliteStore
@@ -69,7 +80,8 @@ class Engine:
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
         self.requests = Requests(self.store, self._processor.submit)
-        self.registry = Registry(self.store, self.clock_ms)
+        self.registry = Registry(self.store, self.clock_ms, identity)
+        identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self._invoker = Invoker(
             self.store,
             self.registry,
@@ -81,8 +93,9 @@ class Engine:
             StartAttempt: self._invoker.start,
             AbortAttempt: lambda action: self._invoker.abort(action.id),
             Deliver: self._invoker.deliver,
+        self._retention = Retention(self.store, self.clock_ms, self._processor.apply_behind)
             ConfirmRun: self._invoker.confirm,
-            SetTimer: lambda action: self._timers.set(action.timer),
+            SetTimer: self._set_timer,
             Complete: self.requests.complete,
             Reply: self.requests.reply,
         }
@@ -93,6 +106,7 @@ class Engine:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Cut what runs: it is in the journal, and goes on when the engine starts again."""
+        self._retention.start()
         self._timers.stop()
         self._processor.flush()
         self._invoker.abort_all()

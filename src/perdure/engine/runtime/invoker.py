@@ -20,6 +20,14 @@ from perdure.protocol.proto import service_protocol_pb2 as pb
 from perdure.protocol.session import AttemptFailed, AttemptSession, Awaiting, CommandSent, Event
 
 PROTOCOL_VIOLATION = 571
+TOO_LARGE = AttemptFailed(
+    413,
+    "the journal has reached the limit of what one invocation may hold in memory: keep large values "
+    "elsewhere and journal a reference, or start the engine with a larger --journal-mib-max, and resume",
+    behavior=pb.PAUSE,
+)
+CROWDED_QUIET_S = 0.5
+"""While attempts wait for a place, one that does nothing but wait is asked to suspend after so long."""
 
 Submit = Callable[[Progress, bool], None]
 """Takes what an attempt said, and whether it may wait for company (be lazy)."""
@@ -34,14 +42,18 @@ class Attempt:
         version: int,
         submit: Submit,
         ended: Callable[[Attempt], None],
+        bytes_max: int,
     ) -> None:
-        """`ended` is called once, when the handler has said how the attempt ended, or was lost."""
+        """`ended` is called once, when the handler has said how the attempt ended, or was lost. `bytes_max`
+        bounds what may come to its journal from now on."""
         self.invocation_id = invocation.id
         self.number = invocation.attempt
         self.session = AttemptSession(version)
         self.conversation: Conversation | None = None
         self._submit = submit
         self._ended = ended
+        self._bytes_left = bytes_max
+        self._is_executing = False
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._timeout: asyncio.TimerHandle | None = None
@@ -55,8 +67,13 @@ class Attempt:
             conversation.write_eof()
         self._timeout = self._loop.call_later(inactivity_s or abort_s, self._silent)
 
+    def notify(self, data: bytes) -> None:
+        """Send a notification."""
+        self.write(data)
+        self._count(len(data))
+
     def write(self, data: bytes) -> None:
-        """Send a notification or an ack."""
+        """Send an answer to a proposal."""
         if self.conversation is not None:
             self._heard_at = self._loop.time()
             self.conversation.write(data)
@@ -65,6 +82,11 @@ class Attempt:
         """Ask the handler to suspend at its next await."""
         if self.conversation is not None:
             self.conversation.write_eof()
+
+    def suspend_if_idle(self, quiet_s: float) -> None:
+        """Ask it to suspend, if all it does is wait for the journal and nothing has come for `quiet_s`."""
+        if not self._is_executing and self._loop.time() - self._heard_at >= quiet_s:
+            self.suspend()
 
     def stop(self) -> None:
         """Cut the conversation; what it still says is not heard."""
@@ -77,6 +99,8 @@ class Attempt:
 
     def received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
+        if not self._count(len(data)):
+            return
         try:
             events = self.session.receive(data)
         except ProtocolError as error:
@@ -86,6 +110,9 @@ class Attempt:
             # The handler waits for our EOF before it goes: answer it, whatever becomes of the invocation.
             self.suspend()
             self._finish()
+        for event in events:
+            if isinstance(event, Awaiting):
+                self._is_executing = event.executing_side_effects
         said = tuple(event for event in events if not isinstance(event, Awaiting))
         if said:
             self._submit(Progress(self.invocation_id, self.number, said), all(map(_is_lazy, said)))
@@ -103,7 +130,16 @@ class Attempt:
             failed = AttemptFailed(500, error) if error else failed
             self._submit(Progress(self.invocation_id, self.number, (failed,)), False)
 
-    # ---- silence
+    # ---- limits
+
+    def _count(self, length: int) -> bool:
+        """False: that was too much, and the attempt has ended. Nothing of what is too much is journaled."""
+        self._bytes_left -= length
+        if self._bytes_left >= 0:
+            return True
+        if not self.session.ended:
+            self._fail(TOO_LARGE)
+        return False
 
     def _silent(self) -> None:
         now = self._loop.time()
@@ -146,8 +182,20 @@ class Invoker:
         self._options = options
         self._submit = submit
         self._attempts: dict[str, Attempt] = {}
+        self._waiting: dict[str, StartAttempt] = {}
+        self._loop = asyncio.get_running_loop()
+        self._make_room_soon: asyncio.TimerHandle | None = None
 
     def start(self, action: StartAttempt) -> None:
+        """Start an attempt, or queue it until there is a place. What waits holds no memory but its id."""
+        if action.id in self._attempts or len(self._attempts) < self._options.concurrent_attempts_max:
+            self._open(action)
+            return
+        self._waiting[action.id] = action
+        if self._make_room_soon is None:
+            self._make_room_soon = self._loop.call_later(CROWDED_QUIET_S, self._make_room)
+
+    def _open(self, action: StartAttempt) -> None:
         """Open the conversation and replay the journal, read in the same turn that registers the attempt:
         no notification can fall between the two."""
         invocation = self._store.invocation(action.id)
@@ -162,8 +210,12 @@ class Invoker:
             self._submit(Progress(action.id, action.attempt, (failed,)), False)
             return
         transport, manifest = endpoint
+        bytes_left = self._options.journal_bytes_max - self._store.journals.size_bytes(action.id)
+        if bytes_left < 0:
+            self._submit(Progress(action.id, action.attempt, (TOO_LARGE,)), False)
+            return
         journal = [(entry.type, entry.payload) for entry in self._store.journal(action.id)]
-        attempt = Attempt(invocation, manifest.protocol_version, self._submit, self._forget)
+        attempt = Attempt(invocation, manifest.protocol_version, self._submit, self._forget, bytes_left)
         self._attempts[action.id] = attempt
         conversation = transport.open(
             invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
@@ -176,7 +228,7 @@ class Invoker:
     def deliver(self, action: Deliver) -> None:
         """Send a journaled notification to the attempt, if it is still there."""
         if attempt := self._attempts.get(action.id):
-            attempt.write(attempt.session.notification(action.type, action.payload))
+            attempt.notify(attempt.session.notification(action.type, action.payload))
 
     def confirm(self, action: ConfirmRun) -> None:
         """Send the answer to a proposal."""
@@ -185,21 +237,42 @@ class Invoker:
 
     def abort(self, invocation_id: str) -> None:
         """Cut the attempt, if there is one."""
-        if attempt := self._attempts.pop(invocation_id, None):
+        self._waiting.pop(invocation_id, None)
+        if attempt := self._attempts.get(invocation_id):
             attempt.stop()
+            self._forget(attempt)
 
     def is_attempting(self, invocation_id: str) -> bool:
-        """Is there an attempt under way?"""
-        return invocation_id in self._attempts
+        """Is there an attempt under way, or waiting for a place?"""
+        return invocation_id in self._attempts or invocation_id in self._waiting
 
     def abort_all(self) -> None:
         """Cut every attempt."""
+        self._waiting.clear()
+        if self._make_room_soon is not None:
+            self._make_room_soon.cancel()
         for invocation_id in list(self._attempts):
             self.abort(invocation_id)
 
     def _forget(self, attempt: Attempt) -> None:
         if self._attempts.get(attempt.invocation_id) is attempt:
             del self._attempts[attempt.invocation_id]
+            if self._waiting:
+                # Not now: we may be in the middle of starting or cutting one.
+                self._loop.call_soon(self._admit)
+
+    def _admit(self) -> None:
+        """Start those who wait, first come first served, as far as there is room."""
+        while self._waiting and len(self._attempts) < self._options.concurrent_attempts_max:
+            self._open(self._waiting.pop(next(iter(self._waiting))))
+
+    def _make_room(self) -> None:
+        """Those with a place may all wait for results of those without: let go of the idle ones."""
+        self._make_room_soon = None
+        if self._waiting:
+            for attempt in list(self._attempts.values()):
+                attempt.suspend_if_idle(CROWDED_QUIET_S)
+            self._make_room_soon = self._loop.call_later(CROWDED_QUIET_S, self._make_room)
 
     def _timeouts_s(self, invocation: Invocation) -> tuple[float, float]:
         inactivity_ms = self._options.inactivity_timeout_ms

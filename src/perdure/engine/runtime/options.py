@@ -17,4 +17,11 @@ class EngineOptions:
     """An attempt that has been silent so long is asked to suspend. 0: at every await, to test replay."""
     abort_timeout_ms: int = 600_000
     """One that was asked and has not ended after so long is cut, and retried."""
-    request_bytes_max: int = 10 * 1024 * 1024
+    request_bytes_max: int = 32 * 1024 * 1024
+    """Of a request's body; the same limit as restate-server's and as that of one message to a handler."""
+    cors_origins: tuple[str, ...] = ()
+    """Web pages that may call the ingress. None: all if it listens on a loopback address, else nobody."""
+    concurrent_attempts_max: int = 1_000
+    """More attempts than this wait for a place, in order. Suspended invocations need none."""
+    journal_bytes_max: int = 256 * 1024 * 1024
+    """What one attempt may replay and add, and so hold in memory. Beyond, the invocation is paused."""

@@ -63,6 +63,11 @@ class Processor:
             self._loop.call_later(LAZY_DELAY_S, self.flush) if lazy else self._loop.call_soon(self.flush)
         )
 
+    def apply_behind(self, batch: list[Input]) -> None:
+        """Apply inputs that nobody waits for in a transaction of their own, behind all that is queued."""
+        self.flush()
+        self._apply(batch)
+
     def flush(self) -> None:
         """Apply all that is queued, now."""
         if self._wake is not None:

@@ -80,3 +80,7 @@ class Deployments:
             )
             for row in rows
         }
+    def service_names(self) -> list[str]:
+        """Every service that is deployed, in alphabetical order."""
+        return sorted({name for deployment in self._by_id.values() for name in deployment.manifest.services})
+

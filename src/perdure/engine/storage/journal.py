@@ -9,6 +9,7 @@ from perdure.engine.core.model import Entry
 _APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT type, payload, appended_at_ms FROM journal WHERE invocation_id = ? ORDER BY position"
 _LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = ?"
+_SIZE = "SELECT total(length(payload)) FROM journal WHERE invocation_id = ?"
 
 
 class Journal:
@@ -33,6 +34,10 @@ class Journal:
         if length is None:
             (length,) = self._connection.execute(_LENGTH, (invocation_id,)).fetchone()
         return int(length)
+
+    def size_bytes(self, invocation_id: str) -> int:
+        """Of all payloads together."""
+        return int(self._connection.execute(_SIZE, (invocation_id,)).fetchone()[0])
 
     def delete(self, invocation_id: str) -> None:
         self._connection.execute("DELETE FROM journal WHERE invocation_id = ?", (invocation_id,))

@@ -49,11 +49,12 @@ _STEPS = (
     ) WITHOUT ROWID;
 
     CREATE TABLE timer (
+        background INTEGER NOT NULL,   -- 1: a purge, which nobody waits for
         at_ms INTEGER NOT NULL,
         kind TEXT NOT NULL,
         invocation_id TEXT NOT NULL,
         completion_id INTEGER NOT NULL,
-        PRIMARY KEY (at_ms, kind, invocation_id, completion_id)
+        PRIMARY KEY (background, at_ms, kind, invocation_id, completion_id)
     ) WITHOUT ROWID;
     CREATE INDEX timer_by_invocation ON timer (invocation_id);
 
