@@ -27,11 +27,11 @@ def apply(
     message: pb.AttachInvocationCommand, invocation: Invocation, tx: Transaction, now_ms: int
 ) -> list[Action]:
     """The result when there is one, now or later; a failure when the target is unknown."""
-    target_id = _target_id(message)
-    if tx.invocation(target_id) is None:
+    attached_id = target_id(message)
+    if tx.invocation(attached_id) is None:
         payload = notification(message.result_completion_id, NOT_FOUND)
         return attempt.notify(invocation.id, MessageType.ATTACH_INVOCATION_COMPLETION, payload, tx, now_ms)
-    waiter = Waiter(target_id, invocation.id, message.result_completion_id, WaiterKind.ATTACH)
+    waiter = Waiter(attached_id, invocation.id, message.result_completion_id, WaiterKind.ATTACH)
     return waiters.add(waiter, tx, now_ms)
 
 
@@ -39,13 +39,14 @@ def apply_output(
     message: pb.GetInvocationOutputCommand, invocation: Invocation, tx: Transaction, now_ms: int
 ) -> list[Action]:
     """The result as it is now; void when there is none yet."""
-    target = tx.invocation(_target_id(message))
+    target = tx.invocation(target_id(message))
     result = NOT_FOUND if target is None else target.result
     payload = notification(message.result_completion_id, result)
     return attempt.notify(invocation.id, MessageType.GET_INVOCATION_OUTPUT_COMPLETION, payload, tx, now_ms)
 
 
-def _target_id(message: AnyAttach) -> str:
+def target_id(message: AnyAttach) -> str:
+    """Id of the invocation that it names, however it names it."""
     if message.WhichOneof("target") == "invocation_id":
         return message.invocation_id
     if message.WhichOneof("target") == "workflow_target":
