@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perdure.engine.core.actions import (
     AbortAttempt,
@@ -27,6 +26,7 @@ from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.processor import Processor
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.runtime.requests import Requests
+from perdure.engine.runtime.retention import Retention
 from perdure.engine.runtime.timers import TimerService
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.sqlite_store import SqliteStore
@@ -49,15 +49,6 @@ class Engine:
     """`async with Engine(options) as engine: await engine.serve_app(transport, name)`.
 
     Raises on entry: DataDirLocked, StoreTooNew, StoreFailed.
-def _identity(options: EngineOptions) -> RequestIdentity | None:
-    if options.request_identity_key is None:
-        return None
-    # Late: who signs nothing does not wait for the cryptography to load.
-    from perdure.engine.transport.request_identity import RequestIdentity
-
-    return RequestIdentity.from_pem_file(options.request_identity_key)
-
-
     """
 
     store: SqliteStore
@@ -80,8 +71,7 @@ def _identity(options: EngineOptions) -> RequestIdentity | None:
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
         self.requests = Requests(self.store, self._processor.submit)
-        self.registry = Registry(self.store, self.clock_ms, identity)
-        identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
+        self.registry = Registry(self.store, self.clock_ms)
         self._invoker = Invoker(
             self.store,
             self.registry,
@@ -89,11 +79,11 @@ def _identity(options: EngineOptions) -> RequestIdentity | None:
             lambda progress, lazy: self._processor.submit(progress, lazy=lazy),
         )
         self._timers = TimerService(self.store, self.clock_ms, self._processor.submit)
+        self._retention = Retention(self.store, self.clock_ms, self._processor.apply_behind)
         self._perform_of = {
             StartAttempt: self._invoker.start,
             AbortAttempt: lambda action: self._invoker.abort(action.id),
             Deliver: self._invoker.deliver,
-        self._retention = Retention(self.store, self.clock_ms, self._processor.apply_behind)
             ConfirmRun: self._invoker.confirm,
             SetTimer: self._set_timer,
             Complete: self.requests.complete,
@@ -102,12 +92,13 @@ def _identity(options: EngineOptions) -> RequestIdentity | None:
         for deployment in self.registry.connect():
             self._recover(deployment)
         self._timers.start()
+        self._retention.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Cut what runs: it is in the journal, and goes on when the engine starts again."""
-        self._retention.start()
         self._timers.stop()
+        self._retention.stop()
         self._processor.flush()
         self._invoker.abort_all()
         await asyncio.sleep(0)  # one turn for the tasks that were cut to end
@@ -128,6 +119,7 @@ def _identity(options: EngineOptions) -> RequestIdentity | None:
     def clock_was_set(self) -> None:
         """The clock has jumped: fire what fell due, now, and wait anew for the rest."""
         self._timers.start()
+        self._retention.start()
         self._processor.flush()
 
     def _recover(self, deployment: Deployment) -> int:
@@ -143,6 +135,10 @@ def _identity(options: EngineOptions) -> RequestIdentity | None:
 
     def _perform(self, action: Action) -> None:
         self._perform_of[type(action)](action)
+
+    def _set_timer(self, action: SetTimer) -> None:
+        is_purge = action.timer.kind is TimerKind.PURGE
+        (self._retention if is_purge else self._timers).set(action.timer)
 
     def _failed(self, event: Input, error: Exception) -> None:
         """Nothing of this input is in the store, so nobody may believe it is. An attempt whose words were

@@ -24,6 +24,7 @@ REST_FACTOR = 4
 """After a batch, so many times as long as it took belongs to others."""
 RETRY_S = 10.0
 """A purge that cannot be carried out is left alone for so long, and keeps nobody else from being purged."""
+STUCK_LOOK_MS = 1000
 WAIT_S_MAX = 60.0
 """The wall clock may be set while we wait: look again after so long, at least."""
 
@@ -94,6 +95,6 @@ class Retention:
     def _wait_for_next(self, at_least_s: float) -> None:
         self._wake_at_ms = None
         if self._stuck:
-            self._wait_until(self._clock_ms() + 1000, at_least_s)
+            self._wait_until(self._clock_ms() + STUCK_LOOK_MS, at_least_s)
         elif (next_at_ms := self._store.timers.next_at_ms(background=True)) is not None:
             self._wait_until(next_at_ms, at_least_s)

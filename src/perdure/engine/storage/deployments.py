@@ -60,6 +60,10 @@ class Deployments:
         """Oldest first."""
         return list(self._by_id.values())
 
+    def service_names(self) -> list[str]:
+        """Every service that is deployed, in alphabetical order."""
+        return sorted({name for deployment in self._by_id.values() for name in deployment.manifest.services})
+
     def of_service(self, service: str) -> tuple[Deployment, ServiceManifest] | None:
         """The newest that serves it."""
         for deployment in reversed(self._by_id.values()):
@@ -80,7 +84,3 @@ class Deployments:
             )
             for row in rows
         }
-    def service_names(self) -> list[str]:
-        """Every service that is deployed, in alphabetical order."""
-        return sorted({name for deployment in self._by_id.values() for name in deployment.manifest.services})
-
