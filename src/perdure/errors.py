@@ -12,7 +12,8 @@ PerdureError
 │   ├── StoreTooNew            the file was written by a newer Perdure
 │   ├── StoreFailed            the disk refused a write; nothing was acknowledged
 │   ├── PortInUse              another program listens on an address that we were given
-│   └── DiscoveryFailed        a deployment did not answer with a usable manifest
+│   ├── DiscoveryFailed        a deployment did not answer with a usable manifest
+│   └── DeploymentUnavailable  an invocation has no deployment on which it may run now
 ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
 ├── DurableError
 │   ├── NotDurable             something that cannot be journaled was awaited or called
@@ -80,13 +81,18 @@ class DiscoveryFailed(EngineError):
     """A deployment did not answer discovery with a manifest that we can use."""
 
 
-class RequestError(PerdureError):
-    """A client's mistake. `status` is the HTTP status of the answer."""
+class DeploymentUnavailable(EngineError):
+    """An invocation has no deployment on which it may run now."""
 
-    def __init__(self, status: int, message: str) -> None:
+
+class RequestError(PerdureError):
+    """A client's mistake. `status` is the HTTP status of the answer, `restate_code` Restate's name for it."""
+
+    def __init__(self, status: int, message: str, restate_code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.restate_code = restate_code
 
 
 class DurableError(PerdureError):

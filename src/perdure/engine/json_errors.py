@@ -9,14 +9,15 @@ from starlette.responses import JSONResponse, Response
 from perdure.errors import EngineError, RequestError
 
 
-def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """`{"code": status, "message": message}`, as restate-server answers."""
-    return JSONResponse({"code": status, "message": message}, status, headers)
+def error_response(status: int, message: str, restate_code: str | None = None) -> Response:
+    """`{"code": status, "message": message, "restate_code": "META..."}`, the last where Restate has one."""
+    body = {"code": status, "message": message, "restate_code": restate_code}
+    return JSONResponse({key: value for key, value in body.items() if value is not None}, status)
 
 
 async def _request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return error_response(error.status, error.message)
+    return error_response(error.status, error.message, error.restate_code)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

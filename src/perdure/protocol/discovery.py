@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -77,25 +77,30 @@ class HandlerManifest:
     output_content_type: str | None
     output_schema: JsonSchema | None
     options: HandlerOptions
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceManifest:
-    """One service and its handlers, by name."""
+    """One service and its handlers, by name. Its options are in force where a handler says nothing."""
 
     name: Name
     kind: Literal["SERVICE", "VIRTUAL_OBJECT", "WORKFLOW"]
     documentation: str | None
     handlers: Mapping[str, HandlerManifest]
+    options: HandlerOptions = HandlerOptions()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a deployment serves, and the protocol version that both sides speak."""
+    """What a deployment serves, the protocol version that both sides speak, and those that it speaks."""
 
     protocol_version: int
     bidirectional: bool
     services: Mapping[str, ServiceManifest]
+    protocol_version_min: int = VERSION_MIN
+    protocol_version_max: int = VERSION_MAX
 
 
 # A deployment may say anything: what it says is checked here, and nowhere after.
@@ -104,8 +109,8 @@ _HANDLER = TypeAdapter(HandlerManifest)
 _SERVICE = TypeAdapter(ServiceManifest)
 
 
-def decode_manifest(body: bytes) -> Manifest:
-    """Parse a manifest.
+def decode_manifest(body: bytes, set_options: Mapping[str, HandlerOptions] | None = None) -> Manifest:
+    """Parse a manifest. `set_options`, by service, stand in the place of what it says of those services.
 
     Raises:
         DiscoveryFailed: not JSON, not a manifest, or no common protocol version.
@@ -122,7 +127,9 @@ def decode_manifest(body: bytes) -> Manifest:
         return Manifest(
             protocol_version=high,
             bidirectional=document.get("protocolMode") == "BIDI_STREAM",
-            services={s["name"]: _service(s) for s in document["services"]},
+            services={s["name"]: _service(s, set_options or {}) for s in document["services"]},
+            protocol_version_min=int(document["minProtocolVersion"]),
+            protocol_version_max=int(document["maxProtocolVersion"]),
         )
     except ValidationError as error:
         what = "; ".join(f"{e['loc'][-1] if e['loc'] else 'it'}: {e['msg']}" for e in error.errors())
@@ -131,14 +138,16 @@ def decode_manifest(body: bytes) -> Manifest:
         raise DiscoveryFailed(f"the deployment's manifest cannot be read: {error!r}") from error
 
 
-def _service(document: dict[str, Any]) -> ServiceManifest:
-    defaults = _options(document)
+def _service(document: dict[str, Any], set_options: Mapping[str, HandlerOptions]) -> ServiceManifest:
+    defaults = set_options.get(document["name"], HandlerOptions()).over(_options(document))
     return _SERVICE.validate_python(
         {
             "name": document["name"],
             "kind": document["ty"],
             "documentation": document.get("documentation"),
             "handlers": {h["name"]: _handler(h, defaults) for h in document["handlers"]},
+            "options": defaults,
+            "metadata": document.get("metadata") or {},
         }
     )
 
@@ -156,6 +165,7 @@ def _handler(document: dict[str, Any], defaults: HandlerOptions) -> HandlerManif
             "output_content_type": returned.get("contentType"),
             "output_schema": returned.get("jsonSchema"),
             "options": _options(document).over(defaults),
+            "metadata": document.get("metadata") or {},
         }
     )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perdure.engine.core.model import Result, Target, Timer
@@ -114,10 +115,34 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteState:
+    """Replace the whole state of a virtual object or workflow, if `version` is still that of its state."""
+
+    service: str
+    key: str
+    state: Mapping[bytes, bytes]
+    version: str | None = None
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recover:
     """The engine has (re)started, or an attempt was lost without a word: start it again."""
 
     id: str
 
 
-Input = Invoke | Progress | TimerFired | Signal | Cancel | Kill | Pause | Resume | Purge | Restart | Recover
+Input = (
+    Invoke
+    | Progress
+    | TimerFired
+    | Signal
+    | Cancel
+    | Kill
+    | Pause
+    | Resume
+    | Purge
+    | Restart
+    | WriteState
+    | Recover
+)

@@ -19,8 +19,20 @@ from perdure.engine.core.inputs import (
     Resume,
     Signal,
     TimerFired,
+    WriteState,
 )
-from perdure.engine.core.lifecycle import cancel, invoke, kill, pause, progress, purge, restart, resume, timer
+from perdure.engine.core.lifecycle import (
+    cancel,
+    invoke,
+    kill,
+    pause,
+    progress,
+    purge,
+    restart,
+    resume,
+    timer,
+    write_state,
+)
 from perdure.engine.core.transaction import Transaction
 
 _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
@@ -34,6 +46,7 @@ _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
     Resume: resume.apply,
     Purge: purge.apply,
     Restart: restart.apply,
+    WriteState: write_state.apply,
     Recover: resume.apply_recover,
 }
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perdure.engine.core.actions import (
     AbortAttempt,
@@ -34,6 +35,9 @@ from perdure.engine.transport.port import Transport
 from perdure.errors import StoreFailed
 from perdure.protocol.session import AttemptFailed
 
+if TYPE_CHECKING:
+    from perdure.engine.transport.request_identity import RequestIdentity
+
 logger = logging.getLogger(__name__)
 
 RECOVER_DELAY_S = 1.0
@@ -43,6 +47,15 @@ RECOVER_DELAY_S = 1.0
 def wall_clock_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _identity(options: EngineOptions) -> RequestIdentity | None:
+    if options.request_identity_key is None:
+        return None
+    # Late: who signs nothing does not wait for the cryptography to load.
+    from perdure.engine.transport.request_identity import RequestIdentity
+
+    return RequestIdentity.from_pem_file(options.request_identity_key)
 
 
 class Engine:
@@ -68,10 +81,11 @@ class Engine:
         self._perform_of: dict[type[Action], Callable[..., None]] = {}
 
     async def __aenter__(self) -> Engine:
+        identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
         self.requests = Requests(self.store, self._processor.submit)
-        self.registry = Registry(self.store, self.clock_ms)
+        self.registry = Registry(self.store, self.clock_ms, identity)
         self._invoker = Invoker(
             self.store,
             self.registry,

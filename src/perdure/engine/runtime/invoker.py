@@ -13,7 +13,7 @@ from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.engine.transport.port import Conversation
-from perdure.errors import ProtocolError
+from perdure.errors import DeploymentUnavailable, ProtocolError
 from perdure.protocol.ids import decode_invocation_id, random_seed
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
@@ -202,14 +202,11 @@ class Invoker:
         if invocation is None or invocation.attempt != action.attempt:
             return
         self.abort(action.id)
-        endpoint = self._registry.endpoint(invocation)
-        if endpoint is None:
-            failed = AttemptFailed(
-                503, f"no deployment serves {invocation.target.service}: start the engine with its app"
-            )
-            self._submit(Progress(action.id, action.attempt, (failed,)), False)
+        try:
+            transport, manifest = self._registry.endpoint(invocation)
+        except DeploymentUnavailable as error:
+            self._submit(Progress(action.id, action.attempt, (AttemptFailed(503, str(error)),)), False)
             return
-        transport, manifest = endpoint
         bytes_left = self._options.journal_bytes_max - self._store.journals.size_bytes(action.id)
         if bytes_left < 0:
             self._submit(Progress(action.id, action.attempt, (TOO_LARGE,)), False)

@@ -25,3 +25,5 @@ class EngineOptions:
     """More attempts than this wait for a place, in order. Suspended invocations need none."""
     journal_bytes_max: int = 256 * 1024 * 1024
     """What one attempt may replay and add, and so hold in memory. Beyond, the invocation is paused."""
+    request_identity_key: Path | None = None
+    """A PEM file with the Ed25519 key that signs requests to remote deployments."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from perdure.engine.core.actions import Complete, Reply
-from perdure.engine.core.inputs import Cancel, Input, Invoke, Kill, Pause, Purge, Restart, Resume, Signal
+from perdure.engine.core.inputs import (
+    Cancel,
+    Input,
+    Invoke,
+    Kill,
+    Pause,
+    Purge,
+    Restart,
+    Resume,
+    Signal,
+    WriteState,
+)
 from perdure.engine.core.model import Result, Target
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError, StoreFailed
@@ -77,6 +88,15 @@ class Requests:
         workflows, 425 for one that has not started.
         """
         await self._ask(lambda request: Restart(invocation_id, new_id, through_index, deployment_id, request))
+
+    async def write_state(
+        self, service: str, key: str, state: Mapping[bytes, bytes], version: str | None = None
+    ) -> None:
+        """Replace the state of a virtual object or workflow.
+
+        Raises RequestError(409) while an invocation has the object, or when its state is not `version` now.
+        """
+        await self._ask(lambda request: WriteState(service, key, state, version, request))
 
     def output(self, invocation_id: str) -> Result | None:
         """The result, or None while there is none."""

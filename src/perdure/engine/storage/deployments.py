@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest, decode_manifest
+from perdure.protocol.discovery import (
+    HandlerManifest,
+    HandlerOptions,
+    Manifest,
+    ServiceManifest,
+    decode_manifest,
+)
 
-_COLUMNS = "id, address, manifest, created_at_ms, headers, http1"
+_COLUMNS = (
+    "id, address, manifest, created_at_ms, headers, http1, revisions, set_options, metadata, sdk_version"
+)
+_PLACEHOLDERS = ", ".join("?" * 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +29,17 @@ class Deployment:
     id: str
     address: str
     manifest: Manifest
+    """As the deployment sent it, with `set_options` in force."""
     manifest_json: bytes
     created_at_ms: int
     headers: Mapping[str, str] = field(default_factory=dict)
     http1: bool = False
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    """Of each service: how many deployments have brought it, this one included."""
+    set_options: Mapping[str, HandlerOptions] = field(default_factory=dict)
+    """By service: what a person has set, in the place of what the manifest says."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    sdk_version: str | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -39,19 +56,24 @@ class Deployments:
         self.forget()
 
     def put(self, deployment: Deployment) -> None:
+        """Insert or replace it; it is the newest now."""
         self._connection.execute(
-            f"INSERT OR REPLACE INTO deployment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                deployment.id,
-                deployment.address,
-                deployment.manifest_json,
-                deployment.created_at_ms,
-                json.dumps(dict(deployment.headers)),
-                deployment.http1,
-            ),
+            f"INSERT OR REPLACE INTO deployment ({_COLUMNS}) VALUES ({_PLACEHOLDERS})", _encode(deployment)
         )
         self._by_id.pop(deployment.id, None)
         self._by_id[deployment.id] = deployment
+
+    def replace(self, deployment: Deployment) -> None:
+        """Replace one that exists; it stays as old as it was."""
+        self._connection.execute(
+            f"UPDATE deployment SET ({_COLUMNS}) = ({_PLACEHOLDERS}) WHERE id = ?",
+            (*_encode(deployment), deployment.id),
+        )
+        self._by_id[deployment.id] = deployment
+
+    def delete(self, deployment_id: str) -> None:
+        self._connection.execute("DELETE FROM deployment WHERE id = ?", (deployment_id,))
+        self._by_id.pop(deployment_id, None)
 
     def get(self, deployment_id: str) -> Deployment | None:
         return self._by_id.get(deployment_id)
@@ -78,9 +100,41 @@ class Deployments:
     def forget(self) -> None:
         """Read the table again: after a rollback only the file is right."""
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM deployment ORDER BY position")
-        self._by_id = {
-            row[0]: Deployment(
-                row[0], row[1], decode_manifest(row[2]), row[2], row[3], json.loads(row[4]), bool(row[5])
-            )
-            for row in rows
-        }
+        self._by_id = {row[0]: _decode(row) for row in rows}
+
+
+def _encode(deployment: Deployment) -> tuple[object, ...]:
+    return (
+        deployment.id,
+        deployment.address,
+        deployment.manifest_json,
+        deployment.created_at_ms,
+        json.dumps(dict(deployment.headers)),
+        deployment.http1,
+        json.dumps(dict(deployment.revisions)),
+        json.dumps({service: asdict(options) for service, options in deployment.set_options.items()}),
+        json.dumps(dict(deployment.metadata)),
+        deployment.sdk_version,
+    )
+
+
+def _decode(row: Any) -> Deployment:
+    # The table's columns are typed by the migration; sqlite3 knows nothing of it.
+    (
+        deployment_id, address, manifest_json, created_at_ms, headers, http1, revisions, set_options,
+        metadata, sdk_version,
+    ) = row  # fmt: skip
+    options = {service: HandlerOptions(**said) for service, said in json.loads(set_options).items()}
+    return Deployment(
+        id=deployment_id,
+        address=address,
+        manifest=decode_manifest(manifest_json, options),
+        manifest_json=manifest_json,
+        created_at_ms=created_at_ms,
+        headers=json.loads(headers),
+        http1=bool(http1),
+        revisions=json.loads(revisions),
+        set_options=options,
+        metadata=json.loads(metadata),
+        sdk_version=sdk_version,
+    )

@@ -117,7 +117,11 @@ _STEPS = (
         manifest BLOB NOT NULL,     -- JSON, as the deployment sent it
         created_at_ms INTEGER NOT NULL,
         headers TEXT NOT NULL,      -- JSON
-        http1 INTEGER NOT NULL
+        http1 INTEGER NOT NULL,
+        revisions TEXT NOT NULL,    -- JSON, by service
+        set_options TEXT NOT NULL,  -- JSON, by service
+        metadata TEXT NOT NULL,     -- JSON
+        sdk_version TEXT
     );
     """,
 )

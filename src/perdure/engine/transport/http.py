@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
 
 from pyqwest import Client, Headers, HTTPTransport, HTTPVersion, ReadError, RemoteProtocolError, WriteError
 
 from perdure.engine.transport.port import Conversation, Listener
 from perdure.errors import DiscoveryFailed
 from perdure.protocol.discovery import ACCEPT
+
+if TYPE_CHECKING:
+    from perdure.engine.transport.request_identity import RequestIdentity
 
 CONNECT_TIMEOUT_S = 10.0
 DISCOVERY_TIMEOUT_S = 30.0
@@ -23,11 +27,24 @@ _LOST = (OSError, TimeoutError, RemoteProtocolError, ReadError, WriteError)
 
 
 class HttpTransport:
-    """One remote deployment. All its attempts share the connections of one client."""
+    """One remote deployment. All its attempts share the connections of one client.
 
-    def __init__(self, uri: str, headers: Mapping[str, str] | None = None, *, http1: bool = False) -> None:
+    `headers` go with every request; `identity` signs each.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        http1: bool = False,
+        identity: RequestIdentity | None = None,
+    ) -> None:
+        self.sdk_version: str | None = None
+        """As it named itself when it was discovered."""
         self._uri = uri.rstrip("/")
         self._headers = dict(headers or {})
+        self._identity = identity
         self._client = Client(
             HTTPTransport(
                 http_version=HTTPVersion.HTTP1 if http1 else HTTPVersion.HTTP2,
@@ -43,20 +60,25 @@ class HttpTransport:
         """Ask for the manifest."""
         try:
             async with asyncio.timeout(DISCOVERY_TIMEOUT_S):
-                answer = await self._client.get(f"{self._uri}/discover", self._with(accept=ACCEPT))
+                answer = await self._client.get(
+                    f"{self._uri}/discover", self._with("/discover", accept=ACCEPT)
+                )
         except _LOST as error:
             raise DiscoveryFailed(f"cannot reach {self._uri}: {_told(error)}") from error
         if answer.status != 200:
             raise DiscoveryFailed(f"{self._uri}/discover answered with HTTP status {answer.status}")
+        self.sdk_version = answer.headers.get("x-restate-server")
         return answer.content
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         content_type = f"application/vnd.restate.invocation.v{protocol_version}"
-        headers = self._with(**{"content-type": content_type})
-        return _HttpConversation(self._client, f"{self._uri}/invoke/{service}/{handler}", headers, listener)
+        path = f"/invoke/{service}/{handler}"
+        headers = self._with(path, **{"content-type": content_type})
+        return _HttpConversation(self._client, f"{self._uri}{path}", headers, listener)
 
-    def _with(self, **headers: str) -> Headers:
-        return Headers([*self._headers.items(), *headers.items()])
+    def _with(self, path: str, **headers: str) -> Headers:
+        signed = self._identity.headers(path) if self._identity is not None else {}
+        return Headers([*self._headers.items(), *headers.items(), *signed.items()])
 
 
 def _told(error: BaseException) -> str:

@@ -1,0 +1,42 @@
+"""Replace the state of a virtual object or workflow from outside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from hashlib import sha256
+
+from perdure.engine.core.actions import Action, Reply
+from perdure.engine.core.inputs import WriteState
+from perdure.engine.core.transaction import Transaction
+
+
+def apply(event: WriteState, tx: Transaction, now_ms: int) -> list[Action]:
+    """Rule for WriteState.
+
+    Refused while a handler has the object: it may have read what is replaced, and will write what it made of
+    it. restate-server puts such a write into the object's inbox, where a version that has changed by then is
+    passed over in silence; who edits state by hand should hear of it.
+    """
+    error: tuple[int, str] | None = None
+    holder = tx.inboxes.holder(event.service, event.key)
+    if holder is not None:
+        error = (
+            409,
+            f"{event.service}/{event.key} is in use by invocation '{holder}': write when it has completed",
+        )
+    elif event.version is not None and event.version != version_of(tx.states.all(event.service, event.key)):
+        error = 409, f"the state of {event.service}/{event.key} has changed since it was read: read it again"
+    else:
+        tx.states.clear_all(event.service, event.key)
+        for name, value in event.state.items():
+            tx.states.set(event.service, event.key, name, value)
+    return [] if event.request is None else [Reply(event.request, error=error)]
+
+
+def version_of(state: Mapping[bytes, bytes]) -> str:
+    """A digest of all names and values, as Restate's tools compute it."""
+    digest = sha256()
+    for index, (name, value) in enumerate(sorted(state.items())):
+        digest.update(index.to_bytes(8, "big") + b"\x01" + name + b"\x02" + value + b"\x03")
+    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
