@@ -169,7 +169,7 @@ async def test_attempts_run_out_and_a_person_resumes(start_engine) -> None:
         assert view["retry_count"] == 4
 
         mended.set()
-        assert (await engine.admin.patch(f"/invocations/{invocation_id}/resume")).status_code == 202
+        assert (await engine.admin.patch(f"/invocations/{invocation_id}/resume")).status_code == 200
         assert (await engine.attach(invocation_id)).json() == "fine"
 
 
@@ -270,7 +270,7 @@ async def test_kill_ends_an_invocation_and_its_callees_at_once(start_engine) -> 
     async with start_engine(service) as engine:
         invocation_id = await engine.send("S/outer")
         callees = _callees(await engine.when(invocation_id, _callees))
-        assert (await engine.admin.patch(f"/invocations/{invocation_id}/kill")).status_code == 202
+        assert (await engine.admin.patch(f"/invocations/{invocation_id}/kill")).status_code == 200
 
         for doomed in (invocation_id, callees[0]):
             answer = await engine.attach(doomed)
