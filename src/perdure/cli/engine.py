@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 from perdure.cli.options import (
     ADMIN_DEFAULT,
+    CONCURRENCY_DEFAULT,
     DATA_DIR_DEFAULT,
     INGRESS_DEFAULT,
+    JOURNAL_MIB_DEFAULT,
+    MIB,
     AdminOption,
+    ConcurrencyOption,
+    CorsOption,
     DataDirOption,
     IngressOption,
+    JournalOption,
 )
 from perdure.cli.up import LOG_FORMAT
 
@@ -24,12 +30,23 @@ def engine(
     ingress: IngressOption = INGRESS_DEFAULT,
     admin: AdminOption = ADMIN_DEFAULT,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    concurrency: ConcurrencyOption = CONCURRENCY_DEFAULT,
+    journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
+    cors_origin: CorsOption = None,
 ) -> None:
     """Run the embedded engine without an app; register deployments with it later."""
     from perdure.engine.runtime.options import EngineOptions
 
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    asyncio.run(_engine(EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)))
+    options = EngineOptions(
+        data_dir=data_dir,
+        ingress=ingress,
+        admin=admin,
+        concurrent_attempts_max=concurrency,
+        journal_bytes_max=journal_mib_max * MIB,
+        cors_origins=tuple(cors_origin or ()),
+    )
+    asyncio.run(_engine(options))
 
 
 async def _engine(options: EngineOptions) -> None:

@@ -79,8 +79,44 @@ DataDirOption = Annotated[
     ),
 ]
 
+ConcurrencyOption = Annotated[
+    int,
+    typer.Option(
+        "--concurrency",
+        envvar="PERDURE_CONCURRENCY",
+        metavar="N",
+        min=1,
+        help="Attempts that run at once; more wait for a place. Suspended invocations need none.",
+    ),
+]
+
+JournalOption = Annotated[
+    int,
+    typer.Option(
+        "--journal-mib-max",
+        envvar="PERDURE_JOURNAL_MIB_MAX",
+        metavar="MIB",
+        min=1,
+        help="What one invocation's journal may hold; one that outgrows it is paused.",
+    ),
+]
+
+CorsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        envvar="PERDURE_CORS_ORIGINS",
+        metavar="ORIGIN",
+        help="A web page's origin that may call the ingress; may be repeated, and * is all of them. "
+        "Default: all while the ingress is on a loopback address, else none.",
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the admin API's answer as JSON.")]
 
 INGRESS_DEFAULT = "127.0.0.1:8080"
 ADMIN_DEFAULT = "127.0.0.1:9070"
 DATA_DIR_DEFAULT = Path("./perdure-data")
+CONCURRENCY_DEFAULT = 1_000
+JOURNAL_MIB_DEFAULT = 256
+MIB = 1024 * 1024

@@ -27,6 +27,15 @@ def console() -> Console:
     return Console(width=_WIDTH_OF_A_PIPE if piped else None, highlight=False)
 
 
+def size(length_bytes: int) -> str:
+    """`512 B`, `1.5 KiB`, `20.0 MiB`, `3.2 GiB`."""
+    amount, units = float(length_bytes), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while amount >= 1024 and unit != "TiB":
+        amount, unit = amount / 1024, next(units)
+    return f"{length_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
 def parse_time(text: str) -> datetime:
     """An ISO 8601 timestamp of the admin API."""
     return datetime.fromisoformat(text)

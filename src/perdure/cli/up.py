@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 from perdure.cli.options import (
     ADMIN_DEFAULT,
+    CONCURRENCY_DEFAULT,
     DATA_DIR_DEFAULT,
     INGRESS_DEFAULT,
+    JOURNAL_MIB_DEFAULT,
+    MIB,
     AdminOption,
+    ConcurrencyOption,
+    CorsOption,
     DataDirOption,
     IngressOption,
+    JournalOption,
     TargetArgument,
 )
 from perdure.cli.target import Target
@@ -30,6 +36,9 @@ def up(
     ingress: IngressOption = INGRESS_DEFAULT,
     admin: AdminOption = ADMIN_DEFAULT,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    concurrency: ConcurrencyOption = CONCURRENCY_DEFAULT,
+    journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
+    cors_origin: CorsOption = None,
 ) -> None:
     """Run the embedded engine and TARGET's handlers in one process."""
     from perdure.engine.runtime.options import EngineOptions
@@ -37,7 +46,15 @@ def up(
     parsed = Target.parse(target)
     app = parsed.load()  # before a port is bound or a file opened: most mistakes are in here
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # nothing, where the user's module did
-    asyncio.run(_up(app, parsed, EngineOptions(data_dir=data_dir, ingress=ingress, admin=admin)))
+    options = EngineOptions(
+        data_dir=data_dir,
+        ingress=ingress,
+        admin=admin,
+        concurrent_attempts_max=concurrency,
+        journal_bytes_max=journal_mib_max * MIB,
+        cors_origins=tuple(cors_origin or ()),
+    )
+    asyncio.run(_up(app, parsed, options))
 
 
 async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:
