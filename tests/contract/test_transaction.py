@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.engine.core.model import (
+    AttemptFailure,
     Entry,
     Failure,
     Invocation,
@@ -26,6 +27,7 @@ from perdure.engine.core.model import (
     Waiter,
     WaiterKind,
 )
+from perdure.engine.core.transaction import FAILURES_MAX
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.memory_store import MemoryStore
 from perdure.engine.storage.sqlite_store import SqliteStore
@@ -345,3 +347,19 @@ def test_a_rule_may_not_commit_by_itself(tmp_path: Path) -> None:
         store.transact(work)
         assert count() == 2
         reader.close()
+
+
+def test_the_newest_failures_of_an_invocation_are_kept_as_long_as_it_is(store: Store) -> None:
+    failures = [AttemptFailure(Problem(500, f"boom {n}"), n, n) for n in range(FAILURES_MAX + 3)]
+
+    def fail() -> None:
+        store.put_invocation(an_invocation("a"))
+        for failure in failures:
+            store.add_failure("a", failure)
+            store.add_failure("b", failure)
+
+    store.transact(fail)
+    assert store.failures("a") == failures[3:]
+    store.transact(lambda: store.delete_invocation("a"))
+    assert store.failures("a") == []
+    assert len(store.failures("b")) == FAILURES_MAX

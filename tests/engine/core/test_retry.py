@@ -184,3 +184,12 @@ def test_any_policy_gives_a_pause_within_its_bound(
 ) -> None:
     policy = RetryPolicy(initial, factor, largest)
     assert 0 <= policy.delay_ms(failed) <= largest
+
+
+def test_each_new_failure_is_kept_and_a_repeated_one_once() -> None:
+    s = Script(**POLICY)
+    a = s.invoke()
+    for message in ("boom", "boom", "bang"):
+        s.says(a, says.error(message, code=507))
+        s.passes(1000)
+    assert [failure.problem.message for failure in s.store.failures(a)] == ["boom", "bang"]

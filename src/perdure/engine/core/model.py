@@ -87,6 +87,14 @@ class Problem:
     command_type: int | None = None
 
 
+class AttemptFailure(NamedTuple):
+    """A failed attempt, for those who look. `journal_length` is how far the journal had grown by then."""
+
+    problem: Problem
+    journal_length: int
+    failed_at_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One invocation, without its journal. Times are milliseconds since the epoch."""

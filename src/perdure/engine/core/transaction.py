@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from perdure.engine.core.model import Entry, Invocation, Result, Timer, Waiter
+from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Result, Timer, Waiter
 from perdure.protocol.discovery import HandlerManifest
+
+FAILURES_MAX = 20
+"""So many failed attempts of an invocation are kept."""
 
 
 class Inboxes(Protocol):
@@ -100,6 +103,12 @@ class Transaction(Protocol):
 
     def delete_journal(self, invocation_id: str) -> None:
         """Delete all entries; the invocation stays."""
+
+    def add_failure(self, invocation_id: str, failure: AttemptFailure) -> None:
+        """Keep it until the invocation is deleted; FAILURES_MAX of one invocation, the newest."""
+
+    def failures(self, invocation_id: str) -> list[AttemptFailure]:
+        """Those that are kept, oldest first."""
 
     def add_timer(self, timer: Timer) -> None: ...
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 
-from perdure.engine.core.model import Entry, Invocation, Result, Timer, Waiter
+from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Result, Timer, Waiter
+from perdure.engine.core.transaction import FAILURES_MAX
 from perdure.protocol.discovery import HandlerManifest, Manifest
 
 
@@ -16,6 +17,7 @@ class MemoryStore:
         self.manifest = manifest
         self._invocations: dict[str, Invocation] = {}
         self._journals: dict[str, list[Entry]] = {}
+        self._failures: dict[str, list[AttemptFailure]] = {}
         self._timers: set[Timer] = set()
         self._waiters: list[Waiter] = []
         self.inboxes = MemoryInboxes()
@@ -27,6 +29,7 @@ class MemoryStore:
         before = copy.copy(self.__dict__)
         self._invocations = dict(self._invocations)
         self._journals = {key: list(entries) for key, entries in self._journals.items()}
+        self._failures = dict(self._failures)
         self._timers = set(self._timers)
         self._waiters = list(self._waiters)
         self.inboxes = copy.deepcopy(self.inboxes)
@@ -47,6 +50,7 @@ class MemoryStore:
     def delete_invocation(self, invocation_id: str) -> None:
         self._invocations.pop(invocation_id, None)
         self._journals.pop(invocation_id, None)
+        self._failures.pop(invocation_id, None)
         self.remove_timers(invocation_id)
         self._waiters = [w for w in self._waiters if invocation_id not in (w.invocation_id, w.waiter_id)]
         self.promises.forget_waiter(invocation_id)
@@ -63,6 +67,13 @@ class MemoryStore:
 
     def delete_journal(self, invocation_id: str) -> None:
         self._journals.pop(invocation_id, None)
+
+    def add_failure(self, invocation_id: str, failure: AttemptFailure) -> None:
+        kept = [*self._failures.get(invocation_id, ()), failure]
+        self._failures[invocation_id] = kept[-FAILURES_MAX:]
+
+    def failures(self, invocation_id: str) -> list[AttemptFailure]:
+        return self._failures.get(invocation_id, [])
 
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)

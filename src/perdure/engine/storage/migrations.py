@@ -110,6 +110,15 @@ _STEPS = (
     );
     CREATE INDEX promise_waiter_by_invocation ON promise_waiter (invocation_id);
 
+    CREATE TABLE attempt_failure (
+        sequence INTEGER PRIMARY KEY,
+        invocation_id TEXT NOT NULL,
+        journal_length INTEGER NOT NULL,
+        failed_at_ms INTEGER NOT NULL,
+        problem TEXT NOT NULL       -- JSON
+    );
+    CREATE INDEX attempt_failure_by_invocation ON attempt_failure (invocation_id, sequence);
+
     CREATE TABLE deployment (
         position INTEGER PRIMARY KEY,  -- in the order of registration: the wall clock may be set back
         id TEXT NOT NULL UNIQUE,

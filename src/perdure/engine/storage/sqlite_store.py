@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from perdure.engine.core.model import Entry, Invocation, Status, Timer, Waiter
+from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Status, Timer, Waiter
 from perdure.engine.storage.connection import open_connection
 from perdure.engine.storage.deployments import Deployments
+from perdure.engine.storage.failures import AttemptFailures
 from perdure.engine.storage.inboxes import Inboxes
 from perdure.engine.storage.invocations import Invocations
 from perdure.engine.storage.journal import Journal
@@ -34,6 +35,7 @@ class SqliteStore:
         self.inboxes = Inboxes(connection)
         self.states = States(connection)
         self.promises = Promises(connection)
+        self.attempt_failures = AttemptFailures(connection)
 
     @classmethod
     @contextmanager
@@ -82,6 +84,7 @@ class SqliteStore:
     def delete_invocation(self, invocation_id: str) -> None:
         self.invocations.delete(invocation_id)
         self.journals.delete(invocation_id)
+        self.attempt_failures.delete(invocation_id)
         self.timers.remove_all(invocation_id)
         self.waiters.remove_all(invocation_id)
         self.promises.forget_waiter(invocation_id)
@@ -100,6 +103,12 @@ class SqliteStore:
 
     def delete_journal(self, invocation_id: str) -> None:
         self.journals.delete(invocation_id)
+
+    def add_failure(self, invocation_id: str, failure: AttemptFailure) -> None:
+        self.attempt_failures.add(invocation_id, failure)
+
+    def failures(self, invocation_id: str) -> list[AttemptFailure]:
+        return self.attempt_failures.of(invocation_id)
 
     def add_timer(self, timer: Timer) -> None:
         self.timers.add(timer)

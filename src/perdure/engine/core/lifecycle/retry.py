@@ -8,6 +8,7 @@ from perdure.engine.core.actions import Action, SetTimer
 from perdure.engine.core.lifecycle import complete
 from perdure.engine.core.model import (
     TIME_MS_MAX,
+    AttemptFailure,
     Failure,
     Invocation,
     Problem,
@@ -38,6 +39,8 @@ def after_failure(
         failed_at_length=length,
         modified_at_ms=now_ms,
     )
+    if advanced or problem != invocation.problem:  # a thousand equal failures tell no more than one
+        tx.add_failure(invocation.id, AttemptFailure(problem, length, now_ms))
     policy = _policy(failed, tx)
     exhausted = policy.exhausted(failed.retry_count)
     if behavior == pb.FAIL or (exhausted and policy.kill_on_max_attempts):
