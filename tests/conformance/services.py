@@ -421,6 +421,11 @@ async def send_in_order(ctx: restate.Context, asked: dict) -> None:
 
 
 @calls.handler()
+async def call_slow_steps(ctx: restate.Context, asked: dict) -> list:
+    return await ctx.service_call(slow_steps, arg=asked)
+
+
+@calls.handler()
 async def attach_to(ctx: restate.Context, invocation_id: str) -> Any:
     return await ctx.attach_invocation(invocation_id, type_hint=object)
 
@@ -558,18 +563,15 @@ def state_object(name: str, preload: bool) -> restate.VirtualObject:
         ctx.clear("a")
         seen.append(await ctx.get("a", type_hint=object))
         ctx.set("b", 2)
-        seen.append(sorted(await ctx.state_keys()))
         return seen
 
     @memory.handler("clear")
-    async def clear(ctx: restate.ObjectContext, name: str) -> list:
+    async def clear(ctx: restate.ObjectContext, name: str) -> None:
         ctx.clear(name)
-        return sorted(await ctx.state_keys())
 
     @memory.handler("clear_all")
-    async def clear_all(ctx: restate.ObjectContext) -> list:
+    async def clear_all(ctx: restate.ObjectContext) -> None:
         ctx.clear_all()
-        return sorted(await ctx.state_keys())
 
     @memory.handler("increment")
     async def increment(ctx: restate.ObjectContext) -> int:
