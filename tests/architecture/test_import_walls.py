@@ -17,7 +17,8 @@ ENGINE_CORE = {"perdure.errors", "perdure.protocol", "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
 DOORS = RUNTIME | {"perdure.engine.json_errors"}
-ENGINE = DOORS | {"perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
+INTROSPECTION = "perdure.engine.introspection"
+ENGINE = DOORS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.durable", "perdure.openai"}
 
 ROOMS = {
@@ -32,7 +33,8 @@ ROOMS = {
     "perdure.engine.runtime": RUNTIME,
     "perdure.engine.json_errors": {"perdure.errors"},
     "perdure.engine.ingress": DOORS,
-    "perdure.engine.admin": DOORS,
+    INTROSPECTION: STORAGE,
+    "perdure.engine.admin": DOORS | {INTROSPECTION},
     "perdure.durable": {"perdure.errors"},
     "perdure.openai": {"perdure.errors", "perdure.durable"},
     "perdure.cli": ENGINE | AGENTS,

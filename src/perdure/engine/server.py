@@ -11,8 +11,10 @@ from types import FrameType
 from perdure.engine.admin.app import admin_app
 from perdure.engine.http_server import HttpServer, bind
 from perdure.engine.ingress.app import ingress_app
+from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.runtime.engine import Engine, wall_clock_ms
 from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.storage.connection import FILE_NAME
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport
 
@@ -37,7 +39,8 @@ class EngineServer:
             admin = stack.enter_context(bind(self.options.admin, "--admin"))
             engine = await stack.enter_async_context(self.engine)
             ingress_server = HttpServer(ingress_app(engine), ingress)
-            admin_server = HttpServer(admin_app(engine, ingress_server.url), admin)
+            queries = await stack.enter_async_context(QueryProcesses(self.options.data_dir / FILE_NAME))
+            admin_server = HttpServer(admin_app(engine, ingress_server.url, queries), admin)
             for server in (admin_server, ingress_server):
                 await stack.enter_async_context(server)
             # Both stop before either is waited for, and nobody is left waiting for a result.

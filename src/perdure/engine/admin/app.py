@@ -13,8 +13,10 @@ from starlette.routing import BaseRoute, Route
 from perdure.engine.admin import api_version
 from perdure.engine.admin.deployments import DeploymentRoutes
 from perdure.engine.admin.invocations import InvocationRoutes
+from perdure.engine.admin.query import query_route
 from perdure.engine.admin.services import ServiceRoutes
 from perdure.engine.admin.verbs import VerbRoutes
+from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.json_errors import EXCEPTION_HANDLERS
 from perdure.engine.runtime.engine import Engine
 
@@ -22,9 +24,11 @@ FEATURES = {"vqueues": False}
 """Of restate-server's; tools choose by them what they ask for."""
 
 
-def admin_app(engine: Engine, ingress_url: str) -> Starlette:
-    """The ASGI app that listens on the admin port."""
-    routes = api_version.versioned(_routes(engine, ingress_url))
+def admin_app(engine: Engine, ingress_url: str, queries: QueryProcesses | None = None) -> Starlette:
+    """The ASGI app that listens on the admin port. SQL needs `queries`, and an engine with a file."""
+    routes = api_version.versioned(
+        [*_routes(engine, ingress_url), *([query_route(queries)] if queries else [])]
+    )
     return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
 
 
