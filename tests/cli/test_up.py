@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from free_port import free_port
 
 Start = Callable[..., Any]
@@ -181,6 +183,22 @@ def test_engine_runs_without_an_app(start_perdure: Start) -> None:
     assert httpx2.get(f"http://{admin}/health").status_code == 200
     assert httpx2.post(f"http://{ingress}/Agent/nap", json=0).status_code == 404
     assert server.stop(signal.SIGTERM) == 0
+
+
+def test_engine_says_by_which_key_its_requests_are_signed(
+    start_perdure: Start, perdure: Perdure, folder: Path
+) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    ports = ("--ingress", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    engine = start_perdure("engine", *ports, PERDURE_REQUEST_IDENTITY_KEY="key.pem")
+    said = engine.wait_for_output("signs as")
+    assert "publickeyv1_FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF" in said
+
+    refused = perdure("engine", *ports, "--request-identity-key", "none.pem", "--data-dir", "another")
+    assert refused.returncode == 2
+    assert "cannot read the request identity key none.pem" in refused.stderr
+    assert not (folder / "another").exists()
 
 
 def test_what_handlers_print_and_nothing_else_is_on_standard_output(folder: Path) -> None:

@@ -68,7 +68,7 @@ def start_engine(tmp_path: Path) -> StartEngine:
 
     @asynccontextmanager
     async def start(
-        *services: restate.Service, data_dir: Path = tmp_path, **options: int
+        *services: restate.Service, data_dir: Path = tmp_path, **options: Any
     ) -> AsyncIterator[RunningEngine]:
         chosen = EngineOptions(data_dir=data_dir, ingress="127.0.0.1:0", admin="127.0.0.1:0", **options)
         async with EngineServer(chosen) as server:

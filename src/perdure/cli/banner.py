@@ -20,8 +20,10 @@ def print_banner(
     target: str | None = None,
     manifest: Manifest | None = None,
     resumed: int = 0,
+    public_key: str | None = None,
 ) -> None:
-    """`target` and `manifest` where handlers run in this process; `resumed`: how many invocations go on."""
+    """`target` and `manifest` where handlers run in this process; `resumed`: how many invocations go on;
+    `public_key`: by which remote deployments know who calls."""
     # stderr: standard output belongs to what the user's handlers print
     out = Console(stderr=True, highlight=False, soft_wrap=True)
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -32,6 +34,8 @@ def print_banner(
     grid.add_row("ingress", Text(ingress_url))
     grid.add_row("admin", Text(admin_url))
     grid.add_row("data", Text(str(data_dir)))
+    if public_key is not None:
+        grid.add_row("signs as", Text(public_key))
     if resumed:
         noun = "invocation" if resumed == 1 else "invocations"
         grid.add_row("resumed", Text(f"{resumed} unfinished {noun}", style="yellow"))

@@ -17,6 +17,7 @@ from perdure.cli.options import (
     ConcurrencyOption,
     CorsOption,
     DataDirOption,
+    IdentityKeyOption,
     IngressOption,
     JournalOption,
 )
@@ -33,6 +34,7 @@ def engine(
     concurrency: ConcurrencyOption = CONCURRENCY_DEFAULT,
     journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
     cors_origin: CorsOption = None,
+    request_identity_key: IdentityKeyOption = None,
 ) -> None:
     """Run the embedded engine without an app; register deployments with it later."""
     from perdure.engine.runtime.options import EngineOptions
@@ -45,6 +47,7 @@ def engine(
         concurrent_attempts_max=concurrency,
         journal_bytes_max=journal_mib_max * MIB,
         cors_origins=tuple(cors_origin or ()),
+        request_identity_key=request_identity_key,
     )
     asyncio.run(_engine(options))
 
@@ -54,5 +57,10 @@ async def _engine(options: EngineOptions) -> None:
     from perdure.engine.server import EngineServer
 
     async with EngineServer(options) as server:
-        print_banner(ingress_url=server.ingress_url, admin_url=server.admin_url, data_dir=options.data_dir)
+        print_banner(
+            ingress_url=server.ingress_url,
+            admin_url=server.admin_url,
+            data_dir=options.data_dir,
+            public_key=server.engine.registry.public_key,
+        )
         await server.run_until_stopped()

@@ -112,6 +112,18 @@ CorsOption = Annotated[
     ),
 ]
 
+IdentityKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--request-identity-key",
+        envvar="PERDURE_REQUEST_IDENTITY_KEY",
+        metavar="FILE",
+        dir_okay=False,
+        help="A PEM file with the Ed25519 key that signs requests to remote deployments.",
+        show_default=False,
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the admin API's answer as JSON.")]
 
 INGRESS_DEFAULT = "127.0.0.1:8080"

@@ -17,6 +17,7 @@ from perdure.cli.options import (
     ConcurrencyOption,
     CorsOption,
     DataDirOption,
+    IdentityKeyOption,
     IngressOption,
     JournalOption,
     TargetArgument,
@@ -39,6 +40,7 @@ def up(
     concurrency: ConcurrencyOption = CONCURRENCY_DEFAULT,
     journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
     cors_origin: CorsOption = None,
+    request_identity_key: IdentityKeyOption = None,
 ) -> None:
     """Run the embedded engine and TARGET's handlers in one process."""
     from perdure.engine.runtime.options import EngineOptions
@@ -53,6 +55,7 @@ def up(
         concurrent_attempts_max=concurrency,
         journal_bytes_max=journal_mib_max * MIB,
         cors_origins=tuple(cors_origin or ()),
+        request_identity_key=request_identity_key,
     )
     asyncio.run(_up(app, parsed, options))
 
@@ -73,5 +76,6 @@ async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:
             admin_url=engine.admin_url,
             data_dir=options.data_dir,
             resumed=resumed,
+            public_key=engine.engine.registry.public_key,
         )
         await engine.run_until_stopped()

@@ -55,6 +55,11 @@ class Registry:
         self._identity = identity
         self._transports: dict[str, Transport] = {}
 
+    @property
+    def public_key(self) -> str | None:
+        """By which a remote deployment knows our requests; None when they are not signed."""
+        return self._identity.public_key if self._identity is not None else None
+
     async def register_app(self, transport: Transport, name: str) -> Deployment:
         """Keep an app of this process. Raises DiscoveryFailed."""
         address = f"in-process:{name}"
