@@ -77,6 +77,12 @@ class ChildProcess:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process, and of the group that it leads."""
+        assert self._process is not None, "never started"
+        return self._process.pid
+
     def start(self) -> None:
         assert not self.alive, "already running"
         self._process = self._spawn(self.command, self.log_path, self._env)
