@@ -125,6 +125,9 @@ class Invocation:
     """The invocation that this one runs again."""
     seed_id: str | None = None
     """Whose random numbers it draws, when it replays the journal of another one; None: its own."""
+    first_start_at_ms: int | None = None
+    last_start_at_ms: int | None = None
+    """When its first attempt started, and its latest."""
 
 
 class TimerKind(StrEnum):

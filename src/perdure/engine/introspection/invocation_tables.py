@@ -73,7 +73,7 @@ _WHAT = (
     Column("inboxed_at", TIME, "CASE i.status WHEN 'pending' THEN i.modified_at_ms END"),
     Column("scheduled_at", TIME, "iif(i.scheduled_at_ms IS NULL, NULL, i.created_at_ms)"),
     Column("scheduled_start_at", TIME, "i.scheduled_at_ms"),
-    Column("running_at", TIME),
+    Column("running_at", TIME, "i.first_start_at_ms"),
     Column("completed_at", TIME, "i.completed_at_ms"),
     Column(
         "completion_retention",
@@ -94,10 +94,15 @@ _STATE = (
         U64,
         "CASE i.status WHEN 'running' THEN i.retry_count + 1 WHEN 'backing-off' THEN i.retry_count END",
     ),
-    Column("last_start_at", TIME, "CASE i.status WHEN 'running' THEN i.modified_at_ms END"),
+    Column("last_start_at", TIME, f"CASE WHEN {_IS_INVOKED} THEN i.last_start_at_ms END"),
     Column("next_retry_at", TIME, "i.next_retry_at_ms"),
     Column("last_attempt_deployment_id", TEXT, f"CASE WHEN {_IS_INVOKED} THEN i.deployment_id END"),
-    Column("last_attempt_server", TEXT),
+    Column(
+        "last_attempt_server",
+        TEXT,
+        f"CASE WHEN {_IS_INVOKED} "
+        "THEN (SELECT d.sdk_version FROM deployment d WHERE d.id = i.deployment_id) END",
+    ),
     Column(
         "last_failure",
         TEXT,

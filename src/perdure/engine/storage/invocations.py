@@ -15,9 +15,9 @@ _COLUMNS = (
     "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
     "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
     "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive, "
-    "restarted_from, seed_id"
+    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms"
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 23)})"
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 25)})"
 _GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
 
 
@@ -94,6 +94,8 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         invocation.exclusive,
         invocation.restarted_from,
         invocation.seed_id,
+        invocation.first_start_at_ms,
+        invocation.last_start_at_ms,
     )
 
 
@@ -102,7 +104,7 @@ def _decode(row: Any) -> Invocation:
     (
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
         idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
-        problem, value, failure, completed, exclusive, restarted_from, seed_id,
+        problem, value, failure, completed, exclusive, restarted_from, seed_id, first_start, last_start,
     ) = row  # fmt: skip
     return Invocation(
         id=invocation_id,
@@ -125,4 +127,6 @@ def _decode(row: Any) -> Invocation:
         exclusive=bool(exclusive),
         restarted_from=restarted_from,
         seed_id=seed_id,
+        first_start_at_ms=first_start,
+        last_start_at_ms=last_start,
     )

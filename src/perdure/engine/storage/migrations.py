@@ -34,7 +34,9 @@ _STEPS = (
         completed_at_ms INTEGER,
         exclusive INTEGER NOT NULL,
         restarted_from TEXT,
-        seed_id TEXT
+        seed_id TEXT,
+        first_start_at_ms INTEGER,
+        last_start_at_ms INTEGER
     ) WITHOUT ROWID;
     CREATE INDEX invocation_by_time ON invocation (created_at_ms DESC, id);
     CREATE INDEX invocation_unfinished ON invocation (service, status) WHERE status <> 'completed';

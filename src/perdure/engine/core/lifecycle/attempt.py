@@ -21,6 +21,8 @@ def start(invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
         awaiting_on=None,
         next_retry_at_ms=None,
         modified_at_ms=now_ms,
+        first_start_at_ms=now_ms if invocation.first_start_at_ms is None else invocation.first_start_at_ms,
+        last_start_at_ms=now_ms,
     )
     tx.put_invocation(started)
     return [StartAttempt(started.id, started.attempt)]
@@ -37,9 +39,10 @@ def notify(
     invocation = tx.invocation(invocation_id)
     if invocation is None or invocation.status is Status.COMPLETED:
         return []
+    index = tx.journal_length(invocation_id)
     tx.append(invocation_id, Entry(message_type, payload, now_ms))
     if invocation.status is Status.RUNNING:
-        return [Deliver(invocation_id, message_type, payload)]
+        return [Deliver(invocation_id, message_type, payload, index)]
     if invocation.status is Status.SUSPENDED and can_go_on(invocation, tx):
         return start(invocation, tx, now_ms)
     return []
