@@ -26,11 +26,13 @@ class AbortAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Send a notification that is now in the journal."""
+    """Send a notification that is now in the journal, at `index`. An attempt that was started later in the
+    same transaction has it already: it replays the journal as the commit left it."""
 
     id: str
     type: int
     payload: bytes
+    index: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Attempt:
         self.number = invocation.attempt
         self.session = AttemptSession(version)
         self.conversation: Conversation | None = None
+        self.replayed = 0
+        """Journal entries that it was opened with."""
         self._submit = submit
         self._ended = ended
         self._bytes_left = bytes_max
@@ -213,6 +215,7 @@ class Invoker:
             return
         journal = [(entry.type, entry.payload) for entry in self._store.journal(action.id)]
         attempt = Attempt(invocation, manifest.protocol_version, self._submit, self._forget, bytes_left)
+        attempt.replayed = len(journal)
         self._attempts[action.id] = attempt
         conversation = transport.open(
             invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
@@ -223,8 +226,9 @@ class Invoker:
             attempt.suspend()  # it answers only once we have said everything
 
     def deliver(self, action: Deliver) -> None:
-        """Send a journaled notification to the attempt, if it is still there."""
-        if attempt := self._attempts.get(action.id):
+        """Send a journaled notification to the attempt, if it is still there and has not replayed it."""
+        attempt = self._attempts.get(action.id)
+        if attempt is not None and action.index >= attempt.replayed:
             attempt.notify(attempt.session.notification(action.type, action.payload))
 
     def confirm(self, action: ConfirmRun) -> None:

@@ -128,7 +128,7 @@ class Ledger:
                     row is None or row.attempt >= attempt,
                     f"attempt {attempt} of {invocation_id} is not on disk",
                 )
-            case Deliver(invocation_id, _, payload):
+            case Deliver(invocation_id, _, payload, _):
                 self._is_journaled(invocation_id, payload)
             case ConfirmRun(invocation_id, proposed):
                 self._is_journaled(invocation_id, proposed.payload)
