@@ -23,7 +23,10 @@ from waiting_load import SERVICE, load_line, memory_bytes, send, until  # noqa: 
 
 
 class Trial:
-    """One engine whose invocations hold until it is killed, and say when they have been taken up again."""
+    """One engine whose invocations hold until it is killed, and say when they have been taken up again.
+
+    While they hold, `concurrency` attempts run at once; the embedded engine takes them up with its default.
+    """
 
     def __init__(self, name: str, directory: Path, concurrency: int) -> None:
         self._hold = directory / "hold"
@@ -33,31 +36,32 @@ class Trial:
             "HOLD_FILE": str(self._hold),
             "HELD_LOG": str(self._held),
             "RESUMED_LOG": str(self._resumed),
-            "PERDURE_CONCURRENCY": str(concurrency),
         }
-        limit = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(concurrency)}
-        self.engine: Engine = (
-            EmbeddedEngine(SERVICE, directory, env=env)
-            if name == PERDURE
-            else RestateServerWithEndpoint(SERVICE, directory, env=env, server_env=STOCK | limit)
-        )
+        if name == PERDURE:
+            crowded = env | {"PERDURE_CONCURRENCY": str(concurrency)}
+            self._before: Engine = EmbeddedEngine(SERVICE, directory, env=crowded)
+            self._after: Engine = EmbeddedEngine(SERVICE, directory, env=env)
+        else:
+            limit = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(concurrency)}
+            self._before = self._after = RestateServerWithEndpoint(
+                SERVICE, directory, env=env, server_env=STOCK | limit
+            )
 
     async def take_up(self, invocations: int, steps: int) -> tuple[float, float, float]:
         """(seconds from process start to the last taken up, the longest replay, MiB when all are done)."""
         self._hold.touch()
         self._held.touch()
-        async with running(self.engine):
-            await send(self.engine, "take_up", invocations, steps)
+        async with running(self._before):
+            await send(self._before, "take_up", invocations, steps)
             await until(lambda: len(self._held.read_text()) >= invocations, "all hold")
-            self.engine.kill()
-            self._hold.unlink()
-            began_at = time.time()
-            await self.engine.start()
+        self._hold.unlink()
+        began_at = time.time()
+        async with running(self._after):
             await until(lambda: len(self._lines()) >= invocations, "all are taken up")
             attempts = [tuple(map(float, line.split())) for line in self._lines()]
             last = max(resumed_at for _, resumed_at in attempts) - began_at
             replay = max(resumed_at - attempt_at for attempt_at, resumed_at in attempts)
-            return last, replay, memory_bytes(self.engine) / 2**20
+            return last, replay, memory_bytes(self._after) / 2**20
 
     def _lines(self) -> list[str]:
         return self._resumed.read_text().splitlines() if self._resumed.exists() else []
