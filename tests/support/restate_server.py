@@ -23,13 +23,13 @@ REQUIRED_BY_ENV = "PERDURE_REQUIRE_RESTATE"
 WHY_MISSING = "needs npm (the real restate-server comes from npm: make npm)"
 
 
-def find_binary() -> Path | None:
-    """The restate-server binary for this machine, or None where npm did not install one."""
+def find_binary(tool: str = "restate-server") -> Path | None:
+    """The binary of a tool (the command line is `restate`) for this machine, or None where npm has none."""
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(
         platform.machine(), platform.machine()
     )
-    package = f"restate-server-{platform.system().lower()}-{machine}"
-    binary = NODE_MODULES / "@restatedev" / package / "bin" / "restate-server"
+    package = f"{tool}-{platform.system().lower()}-{machine}"
+    binary = NODE_MODULES / "@restatedev" / package / "bin" / tool
     return binary if os.access(binary, os.X_OK) else None
 
 

@@ -183,7 +183,7 @@ def test_any_policy_gives_a_pause_within_its_bound(
     initial: int, factor: float, largest: int, failed: int
 ) -> None:
     policy = RetryPolicy(initial, factor, largest)
-    assert 0 <= policy.delay_ms(failed) <= largest
+    assert 0 <= policy.delay_ms(failed) <= (initial if failed == 1 else largest)
 
 
 def test_each_new_failure_is_kept_and_a_repeated_one_once() -> None:
@@ -193,3 +193,8 @@ def test_each_new_failure_is_kept_and_a_repeated_one_once() -> None:
         s.says(a, says.error(message, code=507))
         s.passes(1000)
     assert [failure.problem.message for failure in s.store.failures(a)] == ["boom", "bang"]
+
+
+def test_an_initial_interval_above_the_largest_one_is_kept_the_first_time() -> None:
+    policy = RetryPolicy.of(HandlerOptions(retry_initial_interval_ms=3_600_000))
+    assert [policy.delay_ms(n) for n in (1, 2, 3)] == [3_600_000, 60_000, 60_000]

@@ -48,7 +48,9 @@ class RetryPolicy:
         return self.max_attempts is not None and failed_attempts >= self.max_attempts
 
     def delay_ms(self, failed_attempts: int) -> int:
-        """The pause after the n-th failed attempt in a row, n from 1."""
+        """The pause after the n-th failed attempt in a row, n from 1. The first one is not capped."""
+        if failed_attempts <= 1:
+            return self.initial_interval_ms
         try:
             growth = self.exponentiation_factor ** (failed_attempts - 1)
         except OverflowError:  # the interval stopped growing long ago
