@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -115,7 +115,7 @@ async def _live(data_dir: Path) -> dict[str, str]:
             }
         store = server.engine.store
         async with asyncio.timeout(20):
-            while not (
+            while not (  # noqa: ASYNC110
                 store.failures(ids["stumble"])
                 and store.invocation(ids["wait"]).status == "suspended"
                 and store.journal_length(ids["run"]) > 3
@@ -145,17 +145,3 @@ def query(session: Session, life: Life) -> Query:
         return rows
 
     return run
-
-
-@pytest.fixture
-def reads(session: Session) -> Iterator[list[str]]:
-    """What the queries of a test read: SQLite's plan for each of its SELECTs."""
-    statements: list[str] = []
-    session._connection.set_trace_callback(statements.append)
-    plans: list[str] = []
-    yield plans
-    session._connection.set_trace_callback(None)
-    for statement in statements:
-        if statement.startswith("SELECT") and "set_options" not in statement:
-            rows = session._connection.execute(f"EXPLAIN QUERY PLAN {statement}")
-            plans += [row[3] for row in rows]

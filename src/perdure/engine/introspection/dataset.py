@@ -40,6 +40,8 @@ class TableDataset(pyarrow.dataset.Dataset):  # type: ignore[misc]
         return self._table.schema
 
     def scanner(self, *, columns: Sequence[str], filter: Any = None, **options: Any) -> Scanner:  # noqa: A002
+        if isinstance(filter, pa.Scalar):  # WHERE FALSE comes like this
+            filter = pc.scalar(filter)  # noqa: A001
         return Scanner(self._table, self._scan, columns, filter)
 
     def get_fragments(self, filter: Any = None) -> list[Fragment]:  # noqa: A002

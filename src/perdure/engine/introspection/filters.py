@@ -2,7 +2,9 @@
 
 DataFusion's Python package gives a table its filter as a pyarrow Expression, which cannot be looked into. But
 it can be written as Substrait, a published format; that is what is read here. Where something in it has no
-SQL of ours, the condition is a weaker one (`exact` is False), and the scan filters its rows once more.
+SQL of ours, the condition is a weaker one (`exact` is False), and the scan filters its rows once more, as
+pyarrow understands the filter: `x NOT IN (...)` then keeps rows where x is null. What is left to it are
+comparisons with durations and with numbers beyond 63 bits.
 """
 
 from __future__ import annotations
@@ -128,7 +130,7 @@ _FUNCTIONS: dict[str, Callable[[Sequence[str]], str]] = {
 
 def _value(literal: pb.Literal) -> Parameter:
     match literal.WhichOneof("value"):
-        case "boolean" | "i8" | "i16" | "i32" | "i64" | "string" as kind:
+        case "boolean" | "i8" | "i16" | "i32" | "i64" | "string" | "binary" as kind:
             value: Parameter = getattr(literal, kind)
             return value
         case "timestamp_tz":

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9perdure/engine/introspection/proto/substrait_filter.proto\x12\x1fperdure.introspection.substrait\x1a\x19google/protobuf/any.proto\"\xac\x01\n\x12\x45xtendedExpression\x12I\n\nextensions\x18\x02 \x03(\x0b\x32\x35.perdure.introspection.substrait.ExtensionDeclaration\x12K\n\rreferred_expr\x18\x03 \x03(\x0b\x32\x34.perdure.introspection.substrait.ExpressionReference\"\x92\x01\n\x14\x45xtensionDeclaration\x12P\n\x08\x66unction\x18\x03 \x01(\x0b\x32>.perdure.introspection.substrait.ExtensionDeclaration.Function\x1a(\n\x08\x46unction\x12\x0e\n\x06\x61nchor\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\"V\n\x13\x45xpressionReference\x12?\n\nexpression\x18\x01 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\"\xb0\x02\n\nExpression\x12;\n\x07literal\x18\x01 \x01(\x0b\x32(.perdure.introspection.substrait.LiteralH\x00\x12\x44\n\tselection\x18\x02 \x01(\x0b\x32/.perdure.introspection.substrait.FieldReferenceH\x00\x12J\n\x0fscalar_function\x18\x03 \x01(\x0b\x32/.perdure.introspection.substrait.ScalarFunctionH\x00\x12K\n\x10singular_or_list\x18\x08 \x01(\x0b\x32/.perdure.introspection.substrait.SingularOrListH\x00\x42\x06\n\x04kind\"\xd0\x01\n\x07Literal\x12\x11\n\x07\x62oolean\x18\x01 \x01(\x08H\x00\x12\x0c\n\x02i8\x18\x02 \x01(\x05H\x00\x12\r\n\x03i16\x18\x03 \x01(\x05H\x00\x12\r\n\x03i32\x18\x05 \x01(\x05H\x00\x12\r\n\x03i64\x18\x07 \x01(\x03H\x00\x12\x10\n\x06string\x18\x0c \x01(\tH\x00\x12\x16\n\x0ctimestamp_tz\x18\x1b \x01(\x03H\x00\x12\x44\n\x0cuser_defined\x18! \x01(\x0b\x32,.perdure.introspection.substrait.UserDefinedH\x00\x42\x07\n\x05value\"2\n\x0bUserDefined\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"\xe8\x01\n\x0e\x46ieldReference\x12Q\n\x10\x64irect_reference\x18\x01 \x01(\x0b\x32\x37.perdure.introspection.substrait.FieldReference.Segment\x1a\x82\x01\n\x07Segment\x12Y\n\x0cstruct_field\x18\x02 \x01(\x0b\x32\x43.perdure.introspection.substrait.FieldReference.Segment.StructField\x1a\x1c\n\x0bStructField\x12\r\n\x05\x66ield\x18\x01 \x01(\x05\"j\n\x0eScalarFunction\x12\x1a\n\x12\x66unction_reference\x18\x01 \x01(\r\x12<\n\targuments\x18\x04 \x03(\x0b\x32).perdure.introspection.substrait.Argument\"F\n\x08\x41rgument\x12:\n\x05value\x18\x03 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\"\x8a\x01\n\x0eSingularOrList\x12:\n\x05value\x18\x01 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\x12<\n\x07options\x18\x02 \x03(\x0b\x32+.perdure.introspection.substrait.Expressionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9perdure/engine/introspection/proto/substrait_filter.proto\x12\x1fperdure.introspection.substrait\x1a\x19google/protobuf/any.proto\"\xac\x01\n\x12\x45xtendedExpression\x12I\n\nextensions\x18\x02 \x03(\x0b\x32\x35.perdure.introspection.substrait.ExtensionDeclaration\x12K\n\rreferred_expr\x18\x03 \x03(\x0b\x32\x34.perdure.introspection.substrait.ExpressionReference\"\x92\x01\n\x14\x45xtensionDeclaration\x12P\n\x08\x66unction\x18\x03 \x01(\x0b\x32>.perdure.introspection.substrait.ExtensionDeclaration.Function\x1a(\n\x08\x46unction\x12\x0e\n\x06\x61nchor\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\"V\n\x13\x45xpressionReference\x12?\n\nexpression\x18\x01 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\"\xb0\x02\n\nExpression\x12;\n\x07literal\x18\x01 \x01(\x0b\x32(.perdure.introspection.substrait.LiteralH\x00\x12\x44\n\tselection\x18\x02 \x01(\x0b\x32/.perdure.introspection.substrait.FieldReferenceH\x00\x12J\n\x0fscalar_function\x18\x03 \x01(\x0b\x32/.perdure.introspection.substrait.ScalarFunctionH\x00\x12K\n\x10singular_or_list\x18\x08 \x01(\x0b\x32/.perdure.introspection.substrait.SingularOrListH\x00\x42\x06\n\x04kind\"\xe2\x01\n\x07Literal\x12\x11\n\x07\x62oolean\x18\x01 \x01(\x08H\x00\x12\x0c\n\x02i8\x18\x02 \x01(\x05H\x00\x12\r\n\x03i16\x18\x03 \x01(\x05H\x00\x12\r\n\x03i32\x18\x05 \x01(\x05H\x00\x12\r\n\x03i64\x18\x07 \x01(\x03H\x00\x12\x10\n\x06string\x18\x0c \x01(\tH\x00\x12\x10\n\x06\x62inary\x18\r \x01(\x0cH\x00\x12\x16\n\x0ctimestamp_tz\x18\x1b \x01(\x03H\x00\x12\x44\n\x0cuser_defined\x18! \x01(\x0b\x32,.perdure.introspection.substrait.UserDefinedH\x00\x42\x07\n\x05value\"2\n\x0bUserDefined\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"\xe8\x01\n\x0e\x46ieldReference\x12Q\n\x10\x64irect_reference\x18\x01 \x01(\x0b\x32\x37.perdure.introspection.substrait.FieldReference.Segment\x1a\x82\x01\n\x07Segment\x12Y\n\x0cstruct_field\x18\x02 \x01(\x0b\x32\x43.perdure.introspection.substrait.FieldReference.Segment.StructField\x1a\x1c\n\x0bStructField\x12\r\n\x05\x66ield\x18\x01 \x01(\x05\"j\n\x0eScalarFunction\x12\x1a\n\x12\x66unction_reference\x18\x01 \x01(\r\x12<\n\targuments\x18\x04 \x03(\x0b\x32).perdure.introspection.substrait.Argument\"F\n\x08\x41rgument\x12:\n\x05value\x18\x03 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\"\x8a\x01\n\x0eSingularOrList\x12:\n\x05value\x18\x01 \x01(\x0b\x32+.perdure.introspection.substrait.Expression\x12<\n\x07options\x18\x02 \x03(\x0b\x32+.perdure.introspection.substrait.Expressionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,19 +43,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPRESSION']._serialized_start=534
   _globals['_EXPRESSION']._serialized_end=838
   _globals['_LITERAL']._serialized_start=841
-  _globals['_LITERAL']._serialized_end=1049
-  _globals['_USERDEFINED']._serialized_start=1051
-  _globals['_USERDEFINED']._serialized_end=1101
-  _globals['_FIELDREFERENCE']._serialized_start=1104
-  _globals['_FIELDREFERENCE']._serialized_end=1336
-  _globals['_FIELDREFERENCE_SEGMENT']._serialized_start=1206
-  _globals['_FIELDREFERENCE_SEGMENT']._serialized_end=1336
-  _globals['_FIELDREFERENCE_SEGMENT_STRUCTFIELD']._serialized_start=1308
-  _globals['_FIELDREFERENCE_SEGMENT_STRUCTFIELD']._serialized_end=1336
-  _globals['_SCALARFUNCTION']._serialized_start=1338
-  _globals['_SCALARFUNCTION']._serialized_end=1444
-  _globals['_ARGUMENT']._serialized_start=1446
-  _globals['_ARGUMENT']._serialized_end=1516
-  _globals['_SINGULARORLIST']._serialized_start=1519
-  _globals['_SINGULARORLIST']._serialized_end=1657
+  _globals['_LITERAL']._serialized_end=1067
+  _globals['_USERDEFINED']._serialized_start=1069
+  _globals['_USERDEFINED']._serialized_end=1119
+  _globals['_FIELDREFERENCE']._serialized_start=1122
+  _globals['_FIELDREFERENCE']._serialized_end=1354
+  _globals['_FIELDREFERENCE_SEGMENT']._serialized_start=1224
+  _globals['_FIELDREFERENCE_SEGMENT']._serialized_end=1354
+  _globals['_FIELDREFERENCE_SEGMENT_STRUCTFIELD']._serialized_start=1326
+  _globals['_FIELDREFERENCE_SEGMENT_STRUCTFIELD']._serialized_end=1354
+  _globals['_SCALARFUNCTION']._serialized_start=1356
+  _globals['_SCALARFUNCTION']._serialized_end=1462
+  _globals['_ARGUMENT']._serialized_start=1464
+  _globals['_ARGUMENT']._serialized_end=1534
+  _globals['_SINGULARORLIST']._serialized_start=1537
+  _globals['_SINGULARORLIST']._serialized_end=1675
 # @@protoc_insertion_point(module_scope)

@@ -47,13 +47,14 @@ class Expression(_message.Message):
     def __init__(self, literal: _Optional[_Union[Literal, _Mapping]] = ..., selection: _Optional[_Union[FieldReference, _Mapping]] = ..., scalar_function: _Optional[_Union[ScalarFunction, _Mapping]] = ..., singular_or_list: _Optional[_Union[SingularOrList, _Mapping]] = ...) -> None: ...
 
 class Literal(_message.Message):
-    __slots__ = ("boolean", "i8", "i16", "i32", "i64", "string", "timestamp_tz", "user_defined")
+    __slots__ = ("boolean", "i8", "i16", "i32", "i64", "string", "binary", "timestamp_tz", "user_defined")
     BOOLEAN_FIELD_NUMBER: _ClassVar[int]
     I8_FIELD_NUMBER: _ClassVar[int]
     I16_FIELD_NUMBER: _ClassVar[int]
     I32_FIELD_NUMBER: _ClassVar[int]
     I64_FIELD_NUMBER: _ClassVar[int]
     STRING_FIELD_NUMBER: _ClassVar[int]
+    BINARY_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_TZ_FIELD_NUMBER: _ClassVar[int]
     USER_DEFINED_FIELD_NUMBER: _ClassVar[int]
     boolean: bool
@@ -62,9 +63,10 @@ class Literal(_message.Message):
     i32: int
     i64: int
     string: str
+    binary: bytes
     timestamp_tz: int
     user_defined: UserDefined
-    def __init__(self, boolean: bool = ..., i8: _Optional[int] = ..., i16: _Optional[int] = ..., i32: _Optional[int] = ..., i64: _Optional[int] = ..., string: _Optional[str] = ..., timestamp_tz: _Optional[int] = ..., user_defined: _Optional[_Union[UserDefined, _Mapping]] = ...) -> None: ...
+    def __init__(self, boolean: bool = ..., i8: _Optional[int] = ..., i16: _Optional[int] = ..., i32: _Optional[int] = ..., i64: _Optional[int] = ..., string: _Optional[str] = ..., binary: _Optional[bytes] = ..., timestamp_tz: _Optional[int] = ..., user_defined: _Optional[_Union[UserDefined, _Mapping]] = ...) -> None: ...
 
 class UserDefined(_message.Message):
     __slots__ = ("value",)
