@@ -1,4 +1,5 @@
-"""Errors as the ingress tells them: `{"code", "message", "source"}`, as restate-server's clients expect.
+"""Errors as the ingress tells them: `{"code", "message", "source"}`, as restate-server's clients expect, and
+`metadata` where the handler gave some.
 
 `source` says who failed: `ingress` (nothing ran, or the engine could not answer) or `invocation` (this is the
 outcome that the handler chose, for good). The header `x-restate-error-source` says the same.
@@ -19,10 +20,16 @@ Source = Literal["ingress", "invocation"]
 
 
 def error_response(
-    status: int, message: str, source: Source = "ingress", headers: dict[str, str] | None = None
+    status: int,
+    message: str,
+    source: Source = "ingress",
+    headers: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Response:
     """An error whose code is its HTTP status."""
-    body = {"code": status, "message": message, "source": source}
+    body: dict[str, object] = {"code": status, "message": message, "source": source}
+    if metadata:
+        body["metadata"] = metadata
     return JSONResponse(body, status, {**(headers or {}), SOURCE_HEADER: source})
 
 

@@ -32,4 +32,4 @@ def result_response(
         return Response(result.value, 200, headers)
     # The code is user code's: what is not an HTTP error status still has to travel as one.
     status = result.code if 400 <= result.code <= 599 else 500
-    return error_response(status, result.message, "invocation", headers)
+    return error_response(status, result.message, "invocation", headers, dict(result.metadata))
