@@ -14,7 +14,7 @@ async def test_deployments_are_listed_with_their_services(client: InvocationClie
     listed = (await client.admin.get("/deployments")).json()["deployments"]
     services = {service["name"] for deployment in listed for service in deployment["services"]}
     assert {"Basics", "BasicsReplayed", "Queue", "Signup"} <= services
-    assert {d["uri"].rstrip("/") for d in listed} == {served.endpoint.url, served.replayed.url}
+    assert {d["uri"].rstrip("/") for d in listed} >= {served.endpoint.url, served.replayed.url}
     assert all(d["id"].startswith("dp_1") for d in listed)
 
 
