@@ -293,6 +293,9 @@ invocations = st.builds(
     ),
     result=st.none() | st.builds(Success, st.binary(max_size=20)) | failures,
     completed_at_ms=st.none() | whole,
+    exclusive=st.booleans(),
+    restarted_from=st.none() | texts,
+    seed_id=st.none() | texts,
 )
 
 
@@ -347,6 +350,20 @@ def test_a_rule_may_not_commit_by_itself(tmp_path: Path) -> None:
         store.transact(work)
         assert count() == 2
         reader.close()
+
+
+def test_of_a_deleted_journal_the_invocation_stays_and_a_new_one_begins_at_its_start(store: Store) -> None:
+    def work() -> None:
+        store.put_invocation(an_invocation("a"))
+        store.append("a", an_entry(0))
+        store.append("a", an_entry(1))
+        store.delete_journal("a")
+
+    store.transact(work)
+    assert (store.journal("a"), store.journal_length("a")) == ([], 0)
+    assert store.invocation("a") == an_invocation("a")
+    store.transact(lambda: store.append("a", an_entry(2)))
+    assert store.journal("a") == [an_entry(2)]
 
 
 def test_the_newest_failures_of_an_invocation_are_kept_as_long_as_it_is(store: Store) -> None:
