@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from invocation_client import InvocationClient
+from service_endpoint import ServiceEndpoint
+
+CHANGED = """
+import restate
+
+signup = restate.VirtualObject("Signup")
+
+@signup.handler()
+async def run(ctx: restate.ObjectContext) -> str:
+    return ctx.key()
+
+app = restate.app([signup])
+"""
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -74,6 +89,28 @@ async def test_a_deployment_at_another_address_replaces_it_and_the_drained_one_i
 
     cli("deployments", "register", pointed.endpoint.url)  # as it was, for the other tests
     assert cli("deployments", "remove", new).exit_code == 0
+
+
+async def test_a_service_that_changes_its_type_is_a_breaking_change(
+    cli, client, pointed, tmp_path: Path
+) -> None:
+    (tmp_path / "changed.py").write_text(CHANGED)
+    changed = ServiceEndpoint(str(tmp_path / "changed.py"), tmp_path)
+    try:
+        await changed.start()
+        refused = cli("deployments", "register", changed.url)
+        assert refused.exit_code == 1
+        assert any("Breaking changes detected:" in line for line in refused.lines)
+        assert "META0006" in "".join(refused.lines)
+
+        registered = cli("deployments", "register", changed.url, "--breaking")
+        assert registered.exit_code == 0, registered
+        assert (await client.admin.get("/services/Signup")).json()["ty"] == "VirtualObject"
+        identity = (await client.admin.get("/services/Signup")).json()["deployment_id"]
+        assert cli("deployments", "remove", identity, "--force").exit_code == 0
+    finally:
+        changed.kill()
+        cli("deployments", "register", pointed.endpoint.url, "--force")  # as it was, for the other tests
 
 
 async def test_what_nobody_serves_cannot_be_registered(cli) -> None:

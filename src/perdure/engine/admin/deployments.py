@@ -183,4 +183,5 @@ def deployment_uri(deployment: Deployment) -> str:
     """Its address as a URI that tools can parse: `in-process://engine/app.py:app` for one of this process."""
     if deployment.is_remote:
         return deployment.address
-    return f"in-process://engine/{quote(deployment.address.removeprefix('in-process:'))}"
+    name = deployment.address.removeprefix("in-process:").lstrip("/")
+    return f"in-process://engine/{quote(name)}"
