@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 
 from perdure.engine.core.actions import ConfirmRun, Deliver, StartAttempt
@@ -184,7 +185,7 @@ class Invoker:
         self._options = options
         self._submit = submit
         self._attempts: dict[str, Attempt] = {}
-        self._waiting: dict[str, StartAttempt] = {}
+        self._waiting: OrderedDict[str, StartAttempt] = OrderedDict()
         self._loop = asyncio.get_running_loop()
         self._make_room_soon: asyncio.TimerHandle | None = None
 
@@ -265,7 +266,7 @@ class Invoker:
     def _admit(self) -> None:
         """Start those who wait, first come first served, as far as there is room."""
         while self._waiting and len(self._attempts) < self._options.concurrent_attempts_max:
-            self._open(self._waiting.pop(next(iter(self._waiting))))
+            self._open(self._waiting.popitem(last=False)[1])
 
     def _make_room(self) -> None:
         """Those with a place may all wait for results of those without: let go of the idle ones."""

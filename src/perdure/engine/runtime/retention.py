@@ -18,6 +18,8 @@ from perdure.engine.storage.sqlite_store import SqliteStore
 logger = logging.getLogger(__name__)
 
 BATCH_MAX = 100
+BATCH_MIN = 10
+"""Where a commit alone takes as long as a batch may, fewer at once might not keep up with the calls."""
 BATCH_S_MAX = 0.005
 """A live input that arrives in the middle of a batch waits for no longer than about this."""
 REST_FACTOR = 4
@@ -77,11 +79,15 @@ class Retention:
             logger.warning("%d invocations could not be purged; next try in %d s", len(remaining), RETRY_S)
             self._stuck |= remaining
             self._loop.call_later(RETRY_S, self._try_again, remaining)
-        self._wait_for_next(took_s * REST_FACTOR)
+        self._wake_at_ms = None
+        if self._stuck and not batch:
+            self._wait_until(self._clock_ms() + STUCK_LOOK_MS)
+        elif (next_at_ms := self._store.timers.next_at_ms(background=True)) is not None:
+            self._wait_until(next_at_ms, at_least_s=took_s * REST_FACTOR)
 
     def _fit_batch(self, took_s: float) -> None:
         if took_s > BATCH_S_MAX:
-            self._batch = max(1, self._batch // 2)
+            self._batch = max(BATCH_MIN, self._batch // 2)
         elif took_s < BATCH_S_MAX / 4:
             self._batch = min(BATCH_MAX, self._batch * 2)
 
@@ -91,10 +97,3 @@ class Retention:
 
     def _try_again(self, remaining: frozenset[Timer]) -> None:
         self._stuck -= remaining
-
-    def _wait_for_next(self, at_least_s: float) -> None:
-        self._wake_at_ms = None
-        if self._stuck:
-            self._wait_until(self._clock_ms() + STUCK_LOOK_MS, at_least_s)
-        elif (next_at_ms := self._store.timers.next_at_ms(background=True)) is not None:
-            self._wait_until(next_at_ms, at_least_s)
