@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import anyio
 import pytest
 import restate
 from agents import Agent, function_tool
@@ -52,22 +51,25 @@ async def told(handler: str, *body: object) -> list[tuple[str, tuple[str, bool]]
     ]
 
 
-def test_a_models_answers_and_a_tools_result() -> None:
-    asked, found, said = anyio.run(told, "ask", "Oslo")
+@pytest.mark.anyio
+async def test_a_models_answers_and_a_tools_result() -> None:
+    asked, found, said = await told("ask", "Oslo")
     assert asked[0] == said[0] == "call LLM"
     assert asked[1][0].startswith('lookup({"city": "Oslo"})')
     assert found == ("lookup", ('{"sky": "clear"}', False))
     assert said[1][0].startswith("It is clear.")
 
 
-def test_a_tool_that_failed() -> None:
-    _, (name, (text, failed)), _ = anyio.run(told, "ask", "nowhere")
+@pytest.mark.anyio
+async def test_a_tool_that_failed() -> None:
+    _, (name, (text, failed)), _ = await told("ask", "nowhere")
     assert (name, failed) == ("lookup", True)
     assert "An error occurred" in text  # what the SDK tells the model
 
 
-def test_a_step_that_failed() -> None:
-    assert anyio.run(told, "fail") == [("refuse", ("ValueError: not today", True))]
+@pytest.mark.anyio
+async def test_a_step_that_failed() -> None:
+    assert await told("fail") == [("refuse", ("ValueError: not today", True))]
 
 
 @pytest.mark.parametrize(
