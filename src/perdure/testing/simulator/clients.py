@@ -9,9 +9,9 @@ from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol import ids
 from perdure.testing.simulator.ledger import Ledger
-from perdure.testing.simulator.scenario import APPROVAL, KEYS, RANK, WORKFLOW
+from perdure.testing.simulator.scenario import KEYS, RANK, WORKFLOW
 
-_TARGETS = [target for target in RANK if target != APPROVAL]
+_TARGETS = [WORKFLOW, *RANK]  # workflows need two clients: one that starts them, one that approves
 
 
 class Client:
@@ -35,7 +35,7 @@ class Client:
             self.id = ids.encode_invocation_id(number.to_bytes(24, "big"))
         self._may_ask_again = target == WORKFLOW or idempotency_key is not None
         self._has_asked = False
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._patience: asyncio.Future[None] | None = None
 
     @classmethod
@@ -49,7 +49,7 @@ class Client:
     @property
     def is_idle(self) -> bool:
         """It has no request under way, and should have."""
-        return not self.is_done and (self._task is None or self._task.done())
+        return not self.is_done and (self.task is None or self.task.done())
 
     @property
     def is_slow(self) -> bool:
@@ -60,7 +60,7 @@ class Client:
         """Make the request, or make it again."""
         if self.is_acknowledged or not self._has_asked or self._may_ask_again:
             self._has_asked = True
-            self._task = asyncio.get_running_loop().create_task(self._ask(engine, ledger))
+            self.task = asyncio.get_running_loop().create_task(self._ask(engine, ledger))
         else:
             self.is_done = True  # nobody knows if it was accepted: a client without a key cannot ask again
 
@@ -72,12 +72,13 @@ class Client:
     def leave(self) -> None:
         """It closes its connection, and does not come back. What was accepted goes on."""
         self.is_done = True
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def engine_died(self) -> None:
         """Its connection is gone."""
-        self._patience = self._task = None
+        abandon(self.task)
+        self._patience = self.task = None
 
     async def _ask(self, engine: Engine, ledger: Ledger) -> None:
         try:
@@ -96,3 +97,9 @@ class Client:
             return
         ledger.answered(self.id, result)
         self.is_done = True
+
+
+def abandon(task: asyncio.Task[None] | None) -> None:
+    """Its loop will not run again."""
+    if task is not None and not task.done() and (coroutine := task.get_coro()) is not None:
+        coroutine.close()

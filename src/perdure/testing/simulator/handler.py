@@ -287,9 +287,11 @@ class SimulatedHandler:
                     self.running.append(done)
             case "sleep":
                 done = self._completion()
-                wake = self._world.now_ms() + op.a % 5 * op.b % 700
+                # Multiples of the retry interval, so that timers meet.
+                delay_ms = 5_000 if op.b % 10 == 0 else 20 * (op.a % 6)
+                wake_ms = self._world.now_ms() + delay_ms
                 self._command(
-                    MessageType.SLEEP, pb.SleepCommand(wake_up_time=wake, result_completion_id=done)
+                    MessageType.SLEEP, pb.SleepCommand(wake_up_time=wake_ms, result_completion_id=done)
                 )
             case "promise" | "peek":
                 done = self._completion()

@@ -54,6 +54,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         if not self.power_was_cut:
             self.now_ms = max(self.now_ms, at_ms)
 
+    def stall_until(self, at_ms: int) -> None:
+        """Time passes and nothing runs, as when a laptop sleeps; then all that fell due runs at once."""
+        self.now_ms = max(self.now_ms, at_ms)
+        while (due_ms := self.next_timer_ms()) is not None and due_ms <= self.now_ms:
+            self._ready.append(heapq.heappop(self._timers)[2])
+
     # ---- for asyncio
 
     def time(self) -> float:

@@ -66,23 +66,23 @@ _COMMON = {
     "call": 4,
     "send": 3,
     "awakeable": 3,
-    "attach": 2,
+    "attach": 6,
     "cancel": 1,
     "stumble": 2,
     "fail": 1,
 }
 _OPS = {
-    WORKFLOW: _COMMON | {"promise": 5, "peek": 1},
+    WORKFLOW: _COMMON | {"promise": 8, "peek": 1},
     PLAIN: _COMMON,
     OBJECT: _COMMON | {"increment": 9},
     READER: _COMMON | {"read": 5},
     LEAF: {"run": 4, "await_one": 4, "await_first": 2, "sleep": 3, "stumble": 1, "fail": 1},
 }
 _STEPS = {
-    "go": 72,  # one of whatever can go on
-    "both": 12,  # the same, and the next step happens in the same turn of the loop
+    "go": 64,  # one of whatever can go on
+    "both": 20,  # the same, and the next step happens in the same turn of the loop
     "invoke": 9,
-    "wait": 6,
+    "wait": 8,
     "resolve": 4,
     "verb": 3,
     "tear": 3,
@@ -91,7 +91,7 @@ _STEPS = {
     "refuse": 1,
     "leave": 1,
 }
-OPS_MAX = 7
+OPS_MAX = 9
 STEPS_MAX = 160
 NUMBER_MAX = 1 << 16
 

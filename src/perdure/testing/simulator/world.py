@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from perdure.engine.core.model import Failure, Status, Success, Target
+from perdure.engine.core.model import Failure, Status, Success
 from perdure.engine.runtime.options import EngineOptions
 from perdure.errors import RequestError
-from perdure.testing.simulator.clients import Client
+from perdure.testing.simulator.clients import Client, abandon
 from perdure.testing.simulator.handler import NotificationId, Outcome
 from perdure.testing.simulator.ledger import Ledger
 from perdure.testing.simulator.loop import SimulatedLoop
@@ -44,7 +44,9 @@ class World:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._ledger = Ledger()
+        self.ledger = Ledger()
+        self.lives = 0
+        """How often the engine was started."""
         self._fuse = Fuse()
         self._disk = Disk()
         self._clients: list[Client] = []
@@ -53,6 +55,7 @@ class World:
         self._stumbles: Counter[tuple[str, int]] = Counter()
         self._unresolved: dict[tuple[str, int], None] = {}
         self._resolved: set[tuple[str, int]] = set()
+        self._approved: set[str] = set()
         self._loop = _new_loop(START_MS)
 
     def play(self) -> list[str]:
@@ -60,14 +63,17 @@ class World:
         try:
             self._start_engine()
             for step in self._scenario.steps:
-                if self._ledger.broken:
-                    return self._ledger.broken
+                if self.ledger.broken:
+                    return self.ledger.broken
                 self._take(step)
                 if step.kind != "both":
                     self._let_run()
             self._come_to_rest()
-            return self._ledger.broken
+            return self.ledger.broken
         finally:
+            self._loop.power_was_cut = True
+            for task in (*self._errands, *(client.task for client in self._clients)):
+                abandon(task)
             _set_running_loop(None)
             self._disk.close()
 
@@ -89,28 +95,32 @@ class World:
             self._unresolved[invocation_id, signal] = None
 
     def heard(self, invocation_id: str, place: int, name: NotificationId, outcome: Outcome) -> None:
-        self._ledger.heard(invocation_id, place, (name, outcome))
+        self.ledger.heard(invocation_id, place, (name, outcome))
 
     def broken(self, what: str) -> None:
-        self._ledger.check(False, what)
+        self.ledger.check(False, what)
 
     # ---- the engine's lives
 
     def _start_engine(self) -> None:
         """Start one on what the disk holds. The power may be cut while it starts, too."""
         for _ in range(LIVES_MAX):
+            self.lives += 1
             self._loop = _new_loop(self._loop.now_ms)
             _set_running_loop(self._loop)
             self._network = SimulatedNetwork(self._scenario.programs, self)
             options = EngineOptions(inactivity_timeout_ms=0 if self._scenario.always_replay else 60_000)
-            self._engine = ObservedEngine(self._disk, self._ledger, self._fuse, self.now_ms, options)
+            self._engine = ObservedEngine(self._disk, self.ledger, self._fuse, self.now_ms, options)
             for client in self._clients:
                 client.engine_died()
+            for errand in self._errands:
+                abandon(errand)
+            self._errands.clear()
             started = self._spawn(self._serve())
             self._loop.run_ready()
             self._loop.power_was_cut |= not started.done()  # the loop stopped in the middle
             if started.done() and started.exception() is None and not self._loop.power_was_cut:
-                self._ledger.compare(self._engine.store)
+                self.ledger.compare(self._engine.store)
                 return
 
     async def _serve(self) -> None:
@@ -123,7 +133,7 @@ class World:
     def _let_run(self) -> None:
         self._loop.run_ready()
         for error in self._loop.errors:
-            self._ledger.check(False, f"a callback of the engine raised: {error}")
+            self.ledger.check(False, f"a callback of the engine raised: {error}")
         if self._loop.power_was_cut:
             self._start_engine()
 
@@ -134,15 +144,16 @@ class World:
             case "go" | "both":
                 if events := self._possible():
                     events[step.a % len(events)]()
-            case "invoke" if len(self._ledger.rows) < INVOCATIONS_MAX:
+            case "invoke" if len(self.ledger.rows) < INVOCATIONS_MAX:
                 self._clients.append(Client.of(len(self._clients) + 1, step.a, step.b))
             case "wait":
-                self._loop.advance_to(self.now_ms() + WAITS_MS[step.a % len(WAITS_MS)])
+                wait = self._loop.stall_until if step.b % 2 else self._loop.advance_to
+                wait(self.now_ms() + WAITS_MS[step.a % len(WAITS_MS)])
             case "resolve" if self._unresolved or self._resolved:
                 names = [*self._unresolved, *sorted(self._resolved)]
                 self._errand(self._resolve(names[step.a % len(names)], step.b))
-            case "verb" if self._ledger.rows:
-                invocation_id = sorted(self._ledger.rows)[step.a % len(self._ledger.rows)]
+            case "verb" if self.ledger.rows:
+                invocation_id = sorted(self.ledger.rows)[step.a % len(self.ledger.rows)]
                 self._errand(self._verb(invocation_id, step.b))
             case "tear" if self._network.streams:
                 self._network.streams[step.a % len(self._network.streams)].tear()
@@ -167,7 +178,7 @@ class World:
                 events.append(partial(stream.handler.closure_ends, self._effects))
         for client in self._clients:
             if client.is_idle:
-                events.append(partial(client.ask, self._engine, self._ledger))
+                events.append(partial(client.ask, self._engine, self.ledger))
             elif client.is_slow:
                 events.append(client.go_on)
         at_ms = self._loop.next_timer_ms()
@@ -206,22 +217,28 @@ class World:
         self._disk.is_full = False
         self._let_run()
         for turn in range(EVENTS_TO_END_MAX):
-            if self._ledger.broken:
+            if self.ledger.broken:
                 return
             events = self._possible()
             if events:
                 events[turn % len(events)]()
             elif self._is_over():
-                self._ledger.close(self._engine.store)
+                self.ledger.close(self._engine.store)
                 return
             elif not self._push():
                 self._pass_time()
             self._let_run()
-        stuck = [f"{row.target} {row.status}" for row in self._ledger.rows.values() if row.result is None]
-        self._ledger.check(False, f"after {EVENTS_TO_END_MAX} events there is no end: {stuck}")
+        self.ledger.check(False, f"after {EVENTS_TO_END_MAX} events there is no end: {self._unfinished()}")
+
+    def _unfinished(self) -> list[str]:
+        rows = [row for row in self.ledger.rows.values() if row.status is not Status.COMPLETED]
+        clients = [client for client in self._clients if not client.is_done]
+        return [f"{row.id} ({row.target}) is {row.status}" for row in rows] + [
+            f"a client waits for {client.id}" for client in clients
+        ]
 
     def _is_over(self) -> bool:
-        rows = self._ledger.rows.values()
+        rows = self.ledger.rows.values()
         return all(row.status is Status.COMPLETED for row in rows) and all(c.is_done for c in self._clients)
 
     def _push(self) -> bool:
@@ -229,13 +246,13 @@ class World:
         if any(not task.done() for task in self._errands):
             return False
         for name in list(self._unresolved):
-            row = self._ledger.rows.get(name[0])
+            row = self.ledger.rows.get(name[0])
             if row is None or row.status is Status.COMPLETED:
                 del self._unresolved[name]
                 continue
             self._errand(self._resolve(name, 1))
             return True
-        for row in self._ledger.rows.values():
+        for row in self.ledger.rows.values():
             if row.status is Status.PAUSED:
                 self._errand(self._resume(row.id))
                 return True
@@ -245,14 +262,10 @@ class World:
         await self._engine.requests.resume(invocation_id)
 
     def _approve(self) -> bool:
-        """Have each workflow's promise completed, once."""
-        service, handler = APPROVAL.split("/")
+        """Have each workflow's promise completed: once, for nothing goes wrong any more."""
         for key in KEYS[WORKFLOW]:
-            waits = any(
-                row.target == Target("Flow", "run", key) and row.status is not Status.COMPLETED
-                for row in self._ledger.rows.values()
-            )
-            if waits and not any(c.target == Target(service, handler, key) for c in self._clients):
+            if key not in self._approved:
+                self._approved.add(key)
                 self._clients.append(Client(len(self._clients) + 1, APPROVAL, key, None, 0))
                 return True
         return False
@@ -260,6 +273,6 @@ class World:
     def _pass_time(self) -> None:
         at_ms = self._loop.next_timer_ms()
         if at_ms is None:
-            self._ledger.check(False, "nothing can happen any more, and not all has completed")
+            self.ledger.check(False, f"nothing can happen any more: {self._unfinished()}")
         else:
             self._loop.advance_to(at_ms)
