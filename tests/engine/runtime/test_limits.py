@@ -135,6 +135,7 @@ async def test_a_journal_that_outgrows_the_limit_pauses_and_goes_on_with_a_large
 async def test_an_attempt_that_hangs_is_cut_and_tried_again(start_engine) -> None:
     service = restate.Service("S")
     cut: list[str] = []
+    seen = asyncio.Event()
 
     @service.handler()
     async def fetch(ctx: restate.Context) -> str:
@@ -145,13 +146,15 @@ async def test_an_attempt_that_hangs_is_cut_and_tried_again(start_engine) -> Non
                 except asyncio.CancelledError:
                     cut.append("the first attempt")
                     raise
+            await seen.wait()
             return "fetched"
 
         return await ctx.run_typed("fetch", hang_once)
 
-    async with start_engine(service, inactivity_timeout_ms=100, abort_timeout_ms=200) as engine:
+    async with start_engine(service, inactivity_timeout_ms=500, abort_timeout_ms=500) as engine:
         invocation_id = await engine.send("S/fetch")
-        view = await engine.when(invocation_id, lambda view: view["status"] == "backing-off")
+        view = await engine.when(invocation_id, lambda view: "last_failure" in view)
+        seen.set()
         assert "was asked to suspend and was silent" in view["last_failure"]
         assert (await engine.attach(invocation_id)).json() == "fetched"
     assert cut == ["the first attempt"]
