@@ -13,6 +13,7 @@ PerdureError
 │   ├── StoreFailed            the disk refused a write; nothing was acknowledged
 │   ├── PortInUse              another program listens on an address that we were given
 │   ├── DiscoveryFailed        a deployment did not answer with a usable manifest
+│   │   └── DiscoveryRefused   it serves only who signs requests with a key that it knows
 │   └── DeploymentUnavailable  an invocation has no deployment on which it may run now
 ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
 ├── DurableError
@@ -79,6 +80,10 @@ class PortInUse(EngineError):
 
 class DiscoveryFailed(EngineError):
     """A deployment did not answer discovery with a manifest that we can use."""
+
+
+class DiscoveryRefused(DiscoveryFailed):
+    """A deployment has identity keys, and the request was not signed with one of them."""
 
 
 class DeploymentUnavailable(EngineError):

@@ -148,7 +148,8 @@ def _announce(
             failures.append(report.failure)
             return
         targets = report.targets
-    print(f"serving {', '.join(targets)} of {target} at {url}", file=sys.stderr)
+    served = f"{', '.join(targets)} of {target}" if targets else f"{target}, which has identity keys,"
+    print(f"serving {served} at {url}", file=sys.stderr)
     print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
 
 

@@ -22,7 +22,7 @@ from multiprocessing.queues import SimpleQueue
 from perdure.cli.handlers import target_names
 from perdure.cli.target import Target
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport, Message
-from perdure.errors import CommandError, DiscoveryFailed, PerdureError
+from perdure.errors import CommandError, DiscoveryFailed, DiscoveryRefused, PerdureError
 from perdure.protocol.discovery import decode_manifest
 
 _LOAD_FAILED = 2
@@ -69,6 +69,9 @@ class ServiceEndpoint:
     async def _start(self) -> None:
         try:
             manifest = decode_manifest(await AsgiTransport(self._app).discover())
+            targets = tuple(target_names(manifest))
+        except DiscoveryRefused:  # it tells only the engine whose key it knows what there is
+            targets = ()
         except DiscoveryFailed as error:
             place = f"{self._target.place}:{self._target.attr}"
             _report_failure(self._reports, CommandError(f"{place} cannot be served: {error}"))
@@ -76,7 +79,7 @@ class ServiceEndpoint:
         from restate.server import install_shutdown_hook
 
         install_shutdown_hook(asyncio.get_running_loop(), self._drain)
-        self._reports.put(WorkerReport(targets=tuple(target_names(manifest))))
+        self._reports.put(WorkerReport(targets=targets))
 
     def _drain(self) -> None:
         self._draining = True

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import jwt
 import pytest
-from child_process import ChildProcess
+import restate
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from free_port import free_port
+from service_endpoint import ServiceEndpoint
 
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.transport.asgi import AsgiTransport
 from perdure.engine.transport.http import HttpTransport
 from perdure.engine.transport.request_identity import RequestIdentity
-from perdure.errors import DiscoveryFailed, EngineError
+from perdure.errors import DiscoveryRefused, EngineError
 
 pytestmark = pytest.mark.anyio
 
@@ -50,21 +50,13 @@ def key_file(tmp_path: Path) -> Path:
 async def endpoint_url(key_file: Path, tmp_path: Path):
     """An endpoint that serves nobody but the owner of the key."""
     (tmp_path / "guarded.py").write_text(CODE)
-    port = str(free_port())
-    granian = ChildProcess(
-        [
-            *(sys.executable, "-m", "granian", "guarded:app", "--working-dir", str(tmp_path)),
-            *("--interface", "asginl", "--http", "auto", "--port", port, "--no-ws"),
-        ],
-        log_path=tmp_path / "granian.log",
-        env={"PUBLIC_KEY": RequestIdentity.from_pem_file(key_file).public_key},
-    )
-    granian.start()
+    public_key = RequestIdentity.from_pem_file(key_file).public_key
+    endpoint = ServiceEndpoint(str(tmp_path / "guarded.py"), tmp_path, env={"PUBLIC_KEY": public_key})
     try:
-        await granian.wait_for_http(f"http://127.0.0.1:{port}/health", http2=True)
-        yield f"http://127.0.0.1:{port}"
+        await endpoint.start()
+        yield endpoint.url
     finally:
-        granian.kill()
+        endpoint.kill()
 
 
 @pytest.mark.parametrize("http1", [False, True], ids=["HTTP/2", "HTTP/1.1"])
@@ -80,8 +72,15 @@ async def test_an_endpoint_with_an_identity_key_serves_the_engine_that_has_it(
 async def test_it_serves_nobody_else(endpoint_url, tmp_path) -> None:
     stranger = RequestIdentity.from_pem_file(write_pem(tmp_path / "other.pem"))
     for identity in (None, stranger):
-        with pytest.raises(DiscoveryFailed, match="HTTP status 401"):
+        with pytest.raises(DiscoveryRefused, match="answers only who signs with a key that it knows"):
             await HttpTransport(endpoint_url, identity=identity).discover()
+
+
+async def test_an_app_with_identity_keys_is_not_run_in_process(key_file) -> None:
+    public_key = RequestIdentity.from_pem_file(key_file).public_key
+    app = restate.app([restate.Service("Guarded")], identity_keys=[public_key])
+    with pytest.raises(DiscoveryRefused, match="take them out"):
+        await AsgiTransport(app).discover()
 
 
 async def test_a_token_is_for_one_path_and_a_minute(key_file) -> None:

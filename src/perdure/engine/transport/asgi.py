@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from perdure.engine.transport.port import Conversation, Listener
-from perdure.errors import DiscoveryFailed
+from perdure.errors import DiscoveryFailed, DiscoveryRefused
 from perdure.protocol.discovery import ACCEPT
 
 Message = MutableMapping[str, Any]
@@ -32,6 +32,10 @@ class AsgiTransport:
         conversation = AsgiConversation(self._app, _scope("GET", "/discover", {"accept": ACCEPT}), answer)
         conversation.write_eof()
         await answer.done.wait()
+        if conversation.status == 401:
+            raise DiscoveryRefused(
+                "the app has identity keys: take them out, for nobody but this process can call it"
+            )
         if answer.error is not None:
             raise DiscoveryFailed(f"the app did not answer discovery: {answer.error}")
         return b"".join(answer.parts)
@@ -65,6 +69,7 @@ class AsgiConversation:
         self._arrival = asyncio.Event()
         self._eof_written = False
         self._error: str | None = None
+        self.status: int | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(app, scope))
 
     def write(self, data: bytes) -> None:
@@ -109,6 +114,7 @@ class AsgiConversation:
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.status = message["status"]
             if message["status"] != 200:
                 self._error = f"the app answered with HTTP status {message['status']}"
         elif message["type"] == "http.response.body" and self._error is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pyqwest import Client, Headers, HTTPTransport, HTTPVersion, ReadError, RemoteProtocolError, WriteError
 
 from perdure.engine.transport.port import Conversation, Listener
-from perdure.errors import DiscoveryFailed
+from perdure.errors import DiscoveryFailed, DiscoveryRefused
 from perdure.protocol.discovery import ACCEPT
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class HttpTransport:
                 )
         except _LOST as error:
             raise DiscoveryFailed(f"cannot reach {self._uri}: {_told(error)}") from error
+        if answer.status == 401:
+            known = self._identity and f"tell it our key, {self._identity.public_key}"
+            what = known or "start the engine with --request-identity-key"
+            raise DiscoveryRefused(f"{self._uri} answers only who signs with a key that it knows: {what}")
         if answer.status != 200:
             raise DiscoveryFailed(f"{self._uri}/discover answered with HTTP status {answer.status}")
         self.sdk_version = answer.headers.get("x-restate-server")
