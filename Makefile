@@ -37,7 +37,7 @@ $(VENV)/.local-model: examples/requirements.txt $(VENV)/.installed
 
 # Everything that is tested.
 test: install npm lint
-	$(BIN)/pytest -q -n auto --dist loadfile
+	$(BIN)/pytest -q -n auto --dist loadgroup
 
 check: test
 

@@ -18,12 +18,25 @@ def anyio_backend() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without the npm binaries, tests marked `restate` are skipped; where CI sets the variable, they fail."""
+    """Share the tests out among the workers, and skip what cannot run here.
+
+    A file stays on one worker, for the sake of the engine that its tests share; but each storm of kills is a
+    minute and a half by itself, so they go first, and apart. Without the npm binaries, tests marked `restate`
+    are skipped; where CI sets the variable, they fail.
+    """
+    items.sort(key=lambda item: not _is_storm(item))
+    for item in items:
+        group = item.nodeid if _is_storm(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
     if find_binary() is not None or os.environ.get(REQUIRED_BY_ENV) == "1":
         return
     for item in items:
         if "restate" in item.keywords:
             item.add_marker(pytest.mark.skip(reason=WHY_MISSING))
+
+
+def _is_storm(item: pytest.Item) -> bool:
+    return item.path.parent.name == "crash" and "crash" in item.keywords
 
 
 @pytest.fixture(
