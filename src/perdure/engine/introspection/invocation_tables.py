@@ -15,6 +15,13 @@ _TARGET = (
     "ELSE {0}.service || '/' || {0}.key || '/' || {0}.handler END"
 )
 _JOURNAL_SIZE = "SELECT count(*) FROM journal j WHERE j.invocation_id = i.id"
+_STARTED = "CASE WHEN i.first_start_at_ms IS NOT NULL THEN ({}) END"
+# An invocation is purged with its journal. Once it has completed, its timer knows when.
+_RETENTION = (
+    "coalesce((SELECT t.at_ms - i.completed_at_ms FROM timer t "
+    "WHERE t.invocation_id = i.id AND t.kind = 'purge'), "
+    "retention_ms(i.service, i.handler, i.idempotency_key IS NOT NULL))"
+)
 _IS_INVOKED = "i.status IN ('running', 'backing-off')"
 
 
@@ -65,8 +72,8 @@ _WHAT = (
     Column("pinned_deployment_id", TEXT, "i.deployment_id"),
     Column("pinned_service_protocol_version", U32, "protocol_version(i.deployment_id)"),
     Column("trace_id", TEXT),
-    Column("journal_size", U32, f"({_JOURNAL_SIZE})"),
-    Column("journal_commands_size", U32, f"({_JOURNAL_SIZE} AND is_command(j.type))"),
+    Column("journal_size", U32, _STARTED.format(_JOURNAL_SIZE)),
+    Column("journal_commands_size", U32, _STARTED.format(f"{_JOURNAL_SIZE} AND is_command(j.type)")),
     Column("created_at", TIME, "i.created_at_ms"),
     Column("created_using_restate_version", TEXT),
     Column("modified_at", TIME, "i.modified_at_ms"),
@@ -75,12 +82,8 @@ _WHAT = (
     Column("scheduled_start_at", TIME, "i.scheduled_at_ms"),
     Column("running_at", TIME, "i.first_start_at_ms"),
     Column("completed_at", TIME, "i.completed_at_ms"),
-    Column(
-        "completion_retention",
-        DURATION,
-        "(SELECT t.at_ms - i.completed_at_ms FROM timer t WHERE t.invocation_id = i.id AND t.kind = 'purge')",
-    ),
-    Column("journal_retention", DURATION),
+    Column("completion_retention", DURATION, _RETENTION),
+    Column("journal_retention", DURATION, _RETENTION),
     Column("suspended_waiting_for_completions", NUMBERS, "awaited_completions(i.awaiting_on)"),
     Column("suspended_waiting_for_signals", NUMBERS, "awaited_signals(i.awaiting_on)"),
     Column("suspended_waiting_future_json", TEXT),

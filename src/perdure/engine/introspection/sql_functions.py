@@ -13,6 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from perdure.engine.core.lifecycle import complete
 from perdure.engine.introspection.entry_json import entry_object
 from perdure.engine.introspection.services import Services
 from perdure.errors import ProtocolError
@@ -36,8 +37,12 @@ def add_functions(connection: sqlite3.Connection, services: Services) -> None:
     def service_type(service: str) -> str:
         return (services.kind(service) or "SERVICE").lower()
 
+    def retention_ms(service: str, handler: str, idempotent: int) -> int:
+        return complete.retention_ms(services.handler(service, handler), idempotent=bool(idempotent))
+
     for arguments, function in (
         (1, service_type),
+        (3, retention_ms),
         (1, services.protocol_version),
         (1, services.is_public),
         (1, messages.is_command),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -24,6 +25,7 @@ from perdure.errors import RequestError
 
 def main(path: Path, time_limit_s: float) -> None:
     """Serve until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; it is for the engine to stop
     session: Session | None = None
     for line in sys.stdin.buffer:
         # It also ends what an engine left behind that was killed during a query.

@@ -9,6 +9,7 @@ from perdure.engine.core.lifecycle import admission, waiters
 from perdure.engine.core.model import TIME_MS_MAX, Invocation, Result, Status, Timer, TimerKind
 from perdure.engine.core.results import result_of
 from perdure.engine.core.transaction import Transaction
+from perdure.protocol.discovery import HandlerManifest
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
@@ -37,7 +38,9 @@ def with_result(invocation: Invocation, result: Result, tx: Transaction, now_ms:
     )
     tx.put_invocation(completed)
     tx.remove_timers(completed.id)
-    purge_at_ms = min(now_ms + _retention_ms(completed, tx), TIME_MS_MAX)
+    handler = tx.handler(completed.target.service, completed.target.handler)
+    kept_ms = retention_ms(handler, idempotent=completed.idempotency_key is not None)
+    purge_at_ms = min(now_ms + kept_ms, TIME_MS_MAX)
     purge = Timer(purge_at_ms, TimerKind.PURGE, completed.id)
     tx.add_timer(purge)
     tx.promises.forget_waiter(completed.id)
@@ -46,8 +49,8 @@ def with_result(invocation: Invocation, result: Result, tx: Transaction, now_ms:
     return [*told, *following, SetTimer(purge), Complete(completed.id, result)]
 
 
-def _retention_ms(invocation: Invocation, tx: Transaction) -> int:
-    handler = tx.handler(invocation.target.service, invocation.target.handler)
+def retention_ms(handler: HandlerManifest | None, *, idempotent: bool) -> int:
+    """How long an invocation of a handler is kept once it has completed."""
     if handler is None:
         return RETENTION_MS_DEFAULT
     journal = handler.options.journal_retention_ms
@@ -55,7 +58,7 @@ def _retention_ms(invocation: Invocation, tx: Transaction) -> int:
     if handler.kind == "WORKFLOW":
         workflow = handler.options.workflow_retention_ms
         retention = max(retention, RETENTION_MS_DEFAULT if workflow is None else workflow)
-    if invocation.idempotency_key is not None:
+    if idempotent:
         # A repeated request must find its first answer for as long as was promised.
         idempotency = handler.options.idempotency_retention_ms
         retention = max(retention, RETENTION_MS_DEFAULT if idempotency is None else idempotency)
