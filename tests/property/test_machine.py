@@ -13,12 +13,12 @@ import handler_frames as says
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
-from rules_script import SERVICE, Script, awakeable
+from rules_script import SERVICE, Script, awakeable, invocation_id
 
 from perdure.engine.core import machine
 from perdure.engine.core.actions import Action, Complete, StartAttempt
 from perdure.engine.core.await_point import is_unblocked, outcomes
-from perdure.engine.core.inputs import Cancel, Input, Kill, Recover, Resume, Signal
+from perdure.engine.core.inputs import Cancel, Input, Kill, Pause, Recover, Restart, Resume, Signal
 from perdure.engine.core.model import Failure, Invocation, Result, Status, Success, TimerKind
 from perdure.protocol import ids
 from perdure.protocol.messages import MessageType, decode_message, is_command, is_notification
@@ -138,9 +138,21 @@ class EngineUnderFire(RuleBasedStateMachine):
     def signal(self, invocation: str, index: int, result: bytes | Failure | None) -> None:
         self.apply(Signal(invocation, index, Success(result) if isinstance(result, bytes) else result))
 
-    @rule(invocation=invocations, verb=st.sampled_from([Cancel, Kill, Resume, Cancel, Resume]))
-    def verb(self, invocation: str, verb: type[Cancel | Kill | Resume]) -> None:
+    @rule(invocation=invocations, verb=st.sampled_from([Cancel, Kill, Pause, Resume, Cancel, Resume]))
+    def verb(self, invocation: str, verb: type[Cancel | Kill | Pause | Resume]) -> None:
         self.apply(verb(invocation, request="asker"))
+
+    @precondition(few)
+    @rule(target=invocations, invocation=invocations, through_index=st.integers(0, 5))
+    def restart(self, invocation: str, through_index: int) -> object:
+        """As a new one, from a prefix of its journal, if it has completed and the prefix is whole."""
+        new = invocation_id(1_000 + len(self.accepted))
+        self.apply(Restart(invocation, new, through_index))
+        if self.script.store.invocation(new) is None:
+            assert self.script.journal(new) == [], "of a refused one nothing is left"
+            return multiple()
+        self.accepted.add(new)
+        return new
 
     # ---- handlers
 

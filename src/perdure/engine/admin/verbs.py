@@ -138,7 +138,10 @@ class VerbRoutes:
             return None
         service = invocation.target.service
         if asked.lower() == "latest":
-            return self._engine.store.deployment_of(service)
+            newest = self._engine.store.deployment_of(service)
+            if newest is None:
+                raise RequestError(400, f"no deployment serves {service} any more: register one first")
+            return newest
         deployment = self._engine.store.deployments.get(asked)
         if deployment is None:
             raise RequestError(400, f"deployment '{asked}' not found; give its id, 'latest' or 'keep'")
