@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from engines import ENGINES
+from engines import ENGINES, EngineName
 from invocation_client import InvocationClient
 from served_engine import Served
 
@@ -18,20 +18,30 @@ EACH_ENGINE = [
 ]
 
 
-@pytest.fixture(scope="session", params=EACH_ENGINE)
-async def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
-    """Each engine in turn, one process for all cases that leave it running."""
-    served = Served(request.param, SERVICES, tmp_path_factory.mktemp(request.param))
-    try:
-        await served.start()
-        yield served
-    finally:
+@pytest.fixture(scope="session")
+def started() -> Iterator[dict[EngineName, Served]]:
+    """The engines of this test process by name, each started by the first case that needs it."""
+    started: dict[EngineName, Served] = {}
+    yield started
+    for served in started.values():
         served.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module", params=EACH_ENGINE)
+async def served(
+    request: pytest.FixtureRequest,
+    started: dict[EngineName, Served],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Served:
+    """Each engine in turn, one process for all cases."""
+    name: EngineName = request.param
+    if name not in started:
+        started[name] = Served(name, SERVICES, tmp_path_factory.mktemp(name))
+    await started[name].ensure_running()
+    return started[name]
+
+
+@pytest.fixture(scope="module")
 async def client(served: Served) -> AsyncIterator[InvocationClient]:
     async with served.client() as client:
         yield client

@@ -43,7 +43,8 @@ def kill_and_restart(request: pytest.FixtureRequest) -> Restart:
 
 @pytest.fixture
 async def client(served: Served) -> AsyncIterator[InvocationClient]:
-    """Its own connections: the shared ones end with the engine."""
+    """Its own connections: the shared ones end with the engine. Nobody inherits a dead one."""
+    await served.ensure_running()
     async with served.client() as client:
         yield client
 

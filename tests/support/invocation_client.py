@@ -66,17 +66,11 @@ class InvocationClient:
 
     async def invocation(self, invocation_id: str) -> dict[str, Any] | None:
         """What the engine says of it, without what is null; None when there is no such invocation."""
-        direct = await self.admin.get(f"/invocations/{invocation_id}")
-        if direct.is_success:  # the embedded engine; restate-server has it in SQL only
-            return {name: value for name, value in direct.json().items() if value is not None}
         rows = await self.query(f"SELECT * FROM sys_invocation WHERE id = '{invocation_id}'")
         return {name: value for name, value in rows[0].items() if value is not None} if rows else None
 
     async def last_failure(self, invocation_id: str) -> str:
         """Code and message of the last attempt that failed, '' when none did."""
-        direct = await self.admin.get(f"/invocations/{invocation_id}")
-        if direct.is_success:
-            return str(direct.json().get("last_failure") or "")
         where = f"id = '{invocation_id}' AND event_type = 'TransientError'"
         rows = await self.query(
             f"SELECT event_json FROM sys_journal_events WHERE {where} ORDER BY appended_at DESC"
@@ -87,11 +81,12 @@ class InvocationClient:
         return f"[{event['error_code']}] {event['error_message']}"
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a SQL query over the introspection tables; none where there is no SQL."""
+        """Rows of a SQL query over the introspection tables, each column as JSON."""
         response = await self.admin.post(
             "/query", json={"query": sql}, headers={"accept": "application/json"}
         )
-        rows: list[dict[str, Any]] = response.json()["rows"] if response.is_success else []
+        assert response.is_success, f"{sql}: {response.status_code} {response.text}"
+        rows: list[dict[str, Any]] = response.json()["rows"]
         return rows
 
     async def until_status(self, invocation_id: str, *statuses: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 from engines import EngineName
 from invocation_client import InvocationClient
 from perdure_engine import PerdureEngine
@@ -26,15 +27,21 @@ class Served:
         self.engine = PerdureEngine(directory) if name == "embedded" else RestateServer(directory)
         noted = {"NOTES_DIRECTORY": str(self.notes)}
         self.endpoint = ServiceEndpoint(target, directory, env=noted)
+        self._registered = False
         (directory / "replayed").mkdir()
         self.replayed = ServiceEndpoint(target, directory / "replayed", env=noted | REPLAYED)
 
-    async def start(self, *, replayed: bool = True) -> None:
-        """Start and register, the first time; without `replayed`, one endpoint is enough."""
-        await self.engine.start()
-        for endpoint in (self.endpoint, self.replayed) if replayed else (self.endpoint,):
-            await endpoint.start()
-            await self.engine.register(endpoint.url)
+    async def ensure_running(self) -> None:
+        """Start what does not run, all at once; the first time, register the endpoints too."""
+        endpoints = (self.endpoint, self.replayed)
+        async with anyio.create_task_group() as group:
+            for process in (self.engine, *endpoints):
+                if not process.process.alive:
+                    group.start_soon(process.start)
+        if not self._registered:
+            for endpoint in endpoints:
+                await self.engine.register(endpoint.url)
+            self._registered = True
 
     def kill(self) -> None:
         for process in (self.endpoint, self.replayed, self.engine):
