@@ -145,6 +145,9 @@ async def test_a_service_has_the_same_fields(client: InvocationClient) -> None:
     """The same names with values of the same types: tools are written in languages that mind."""
     described = (await client.admin.get("/services/Signup")).json()
     [handler] = described.pop("handlers")
+    assert (await client.admin.get("/services/Signup/handlers")).json() == {"handlers": [handler]}
+    assert (await client.admin.get("/services/Signup/handlers/run")).json() == handler
+    assert (await client.admin.get("/services/Signup/handlers/none")).status_code == 404
     assert {name: type(value).__name__ for name, value in described.items()} == {
         "name": "str",
         "ty": "str",

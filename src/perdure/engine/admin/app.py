@@ -60,6 +60,8 @@ def _routes(engine: Engine, ingress_url: str) -> list[BaseRoute]:
         Route("/services", services.list),
         Route("/services/{name}", services.describe, methods=["GET"]),
         Route("/services/{name}", services.configure, methods=["PATCH"]),
+        Route("/services/{name}/handlers", services.handlers),
+        Route("/services/{name}/handlers/{handler}", services.handler),
         Route("/services/{name}/openapi", services.openapi),
         Route("/services/{name}/state", services.write_state, methods=["POST"]),
         Route("/subscriptions", _none_of("subscriptions")),

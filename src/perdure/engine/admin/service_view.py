@@ -24,7 +24,7 @@ def service_view(
     view = {
         "name": service.name,
         "ty": TYPES[service.kind],
-        "handlers": [_handler_view(handler, service) for handler in service.handlers.values()],
+        "handlers": [handler_view(handler, service) for handler in service.handlers.values()],
         "documentation": service.documentation,
         "metadata": dict(service.metadata) or None,
         "deployment_id": deployment.id,
@@ -43,7 +43,8 @@ def service_view(
     return _present(view)
 
 
-def _handler_view(handler: HandlerManifest, service: ServiceManifest) -> dict[str, object]:
+def handler_view(handler: HandlerManifest, service: ServiceManifest) -> dict[str, object]:
+    """A handler, with what it says of itself and its service does not."""
     said = handler.options
     own = {
         name: format_duration(value)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from perdure.engine.admin.body import read_json
 from perdure.engine.admin.openapi import service_openapi
-from perdure.engine.admin.service_view import service_view
+from perdure.engine.admin.service_view import handler_view, service_view
 from perdure.engine.core.durations import parse_duration_ms
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.storage.deployments import Deployment
@@ -71,6 +71,19 @@ class ServiceRoutes:
     async def describe(self, request: Request) -> Response:
         """One."""
         return JSONResponse(self._view(*self._named(request)))
+
+    async def handlers(self, request: Request) -> Response:
+        """Its handlers."""
+        _, service = self._named(request)
+        return JSONResponse({"handlers": [handler_view(h, service) for h in service.handlers.values()]})
+
+    async def handler(self, request: Request) -> Response:
+        """One of them."""
+        _, service = self._named(request)
+        handler = service.handlers.get(request.path_params["handler"])
+        if handler is None:
+            raise RequestError(404, f"'{service.name}' has no handler '{request.path_params['handler']}'")
+        return JSONResponse(handler_view(handler, service))
 
     async def openapi(self, request: Request) -> Response:
         """How it is called over HTTP, as an OpenAPI document."""
