@@ -47,6 +47,7 @@ class EngineServer:
             stack.callback(admin_server.stop)
             stack.callback(ingress_server.stop)
             stack.callback(engine.requests.close)
+            stack.callback(queries.stop)
             self.ingress_url, self.admin_url = ingress_server.url, admin_server.url
             self._stack = stack.pop_all()
         return self

@@ -122,18 +122,19 @@ async def test_values_of_all_kinds_as_json(start_engine) -> None:
     ]
 
 
-async def test_the_engine_goes_on_while_a_query_runs(start_engine) -> None:
-    async with start_engine(service) as engine:
+async def test_the_engine_goes_on_while_queries_run_and_ends_them_when_it_stops(start_engine) -> None:
+    async with httpx2.AsyncClient(timeout=20) as outlasting, start_engine(service) as engine:
         await ask(engine.admin, "SELECT 1")
-        endless = [asyncio.create_task(ask(engine.admin, ENDLESS)) for _ in range(2)]
+        url = f"{engine.server.admin_url}/query"
+        endless = [asyncio.create_task(outlasting.post(url, json={"query": ENDLESS})) for _ in range(2)]
         started = time.perf_counter()
         for _ in range(20):
             assert (await engine.call("S/shout", "a")).status_code == 200
         assert time.perf_counter() - started < 10
         assert not any(task.done() for task in endless)
-        for task in endless:
-            task.cancel()
-    # Leaving the engine ended the processes: nothing of this test is left behind.
+        await engine.server.__aexit__()
+        for answer in await asyncio.gather(*endless):
+            assert (answer.status_code, answer.json()["message"]) == (503, "the engine is stopping")
 
 
 async def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path, start_engine) -> None:

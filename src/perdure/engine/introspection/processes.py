@@ -40,24 +40,33 @@ class QueryProcesses:
         self._all: set[asyncio.subprocess.Process] = set()
         self._expiry: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[int]] = set()
+        self._stopped = False
 
     async def __aenter__(self) -> QueryProcesses:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self.stop()
+        await asyncio.gather(*self._endings)
+
+    def stop(self) -> None:
+        """End what runs; its askers, and all that come after, hear that the engine stops."""
+        self._stopped = True
         self._cancel_expiry()
         self._idle.clear()
         for process in list(self._all):
             self._end(process)
-        await asyncio.gather(*self._endings)
 
     async def run(self, sql: str, *, as_json: bool) -> bytes:
         """The result of a query, as JSON rows or as an Arrow stream.
 
         Raises:
-            RequestError: 400 for what is wrong with the query, and when it takes too long; 500 for the rest.
+            RequestError: 400 for what is wrong with the query, and when it takes too long; 503 once `stop`
+                was called; 500 for the rest.
         """
         async with self._turn:
+            if self._stopped:
+                raise _stopping()
             self._cancel_expiry()
             process = self._idle.pop() if self._idle else await self._start()
             healthy = False
@@ -92,6 +101,8 @@ class QueryProcesses:
             return head, await process.stdout.readexactly(head["bytes"])
         except (ValueError, ConnectionError, asyncio.IncompleteReadError):
             code = await process.wait()
+            if self._stopped:
+                raise _stopping() from None
             if code == TIMED_OUT:
                 raise RequestError(
                     400, f"the query took longer than {self._time_limit_s:g} s: add a WHERE or a LIMIT"
@@ -118,3 +129,7 @@ class QueryProcesses:
     def _expire(self) -> None:
         while self._idle:
             self._end(self._idle.pop())
+
+
+def _stopping() -> RequestError:
+    return RequestError(503, "the engine is stopping")

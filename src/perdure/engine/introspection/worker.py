@@ -26,6 +26,8 @@ from perdure.errors import RequestError
 def main(path: Path, time_limit_s: float) -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; it is for the engine to stop
+    if hasattr(os, "nice"):
+        os.nice(10)  # the engine and its handlers go first
     session: Session | None = None
     for line in sys.stdin.buffer:
         # It also ends what an engine left behind that was killed during a query.
