@@ -132,3 +132,10 @@ async def test_a_method_that_a_path_does_not_take(engine, method, path) -> None:
     answer = await engine.ingress.request(method, path)
 
     assert answer.status_code == 405
+
+
+async def test_a_body_of_20_mb_is_too_large_by_default(start_engine) -> None:
+    async with start_engine(greeter) as engine:
+        answer = await engine.ingress.post("/Greeter/greet", content=b'"' + b"x" * 20_000_000 + b'"')
+
+    assert (answer.status_code, answer.json()["code"]) == (413, 413)

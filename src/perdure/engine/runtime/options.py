@@ -17,7 +17,9 @@ class EngineOptions:
     """An attempt that has been silent so long is asked to suspend. 0: at every await, to test replay."""
     abort_timeout_ms: int = 600_000
     """One that was asked and has not ended after so long is cut, and retried."""
-    request_bytes_max: int = 32 * 1024 * 1024
+    request_bytes_max: int = 16 * 1024 * 1024
+    """Of an ingress request's body. Half of what a frame may hold: the value still has to travel in one, with
+    headers around it, and be journaled, and replayed."""
     """Of a request's body; the same limit as restate-server's and as that of one message to a handler."""
     cors_origins: tuple[str, ...] = ()
     """Web pages that may call the ingress. None: all if it listens on a loopback address, else nobody."""
