@@ -6,7 +6,6 @@ Each is a function of pytest's monkeypatch; `BUGS` has them by name, with what t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -89,16 +88,6 @@ def sends_an_attempt_what_it_was_opened_with(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Attempt, "begin", begin_anew)
 
 
-def listens_to_attempts_that_were_replaced(patch: pytest.MonkeyPatch) -> None:
-    apply = progress.apply
-
-    def apply_unfenced(event, tx, now_ms):
-        invocation = tx.invocation(event.id)
-        return apply(replace(event, attempt=invocation.attempt) if invocation else event, tx, now_ms)
-
-    patch.setitem(machine._RULES, machine.Progress, apply_unfenced)
-
-
 BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     acts_before_the_commit: "is not on disk|not in its journal|too early|one that is not",
     drops_a_timer_row: "nothing can happen any more",
@@ -107,4 +96,5 @@ BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     fires_timers_early: "early|before its time",
     forgets_what_ran_when_it_starts: "nothing can happen any more",
     sends_an_attempt_what_it_was_opened_with: "hears .* twice",
+    caches_rows_over_a_rollback: "is not on disk|the store has another|journaled twice|no rule could apply",
 }

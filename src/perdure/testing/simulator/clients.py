@@ -58,6 +58,8 @@ class Client:
 
     def ask(self, engine: Engine, ledger: Ledger) -> None:
         """Make the request, or make it again."""
+        if not self.is_idle:
+            return
         if self.is_acknowledged or not self._has_asked or self._may_ask_again:
             self._has_asked = True
             self.task = asyncio.get_running_loop().create_task(self._ask(engine, ledger))

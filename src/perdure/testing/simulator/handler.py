@@ -115,6 +115,8 @@ class SimulatedHandler:
 
     def closure_ends(self, which: int) -> None:
         """A step's closure has a result: propose it."""
+        if not self.running:
+            return
         completion_id = self.running.pop(which % len(self.running))
         value = self._world.effect(self.id, completion_id)
         proposal = pb.ProposeRunCompletion(result_completion_id=completion_id)

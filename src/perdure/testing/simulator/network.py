@@ -78,6 +78,7 @@ class Stream:
         self._engine = engine
         self._closed = closed
         self._eof_written = False
+        self._is_open = True
 
     # ---- Conversation
 
@@ -91,12 +92,18 @@ class Stream:
             self.to_handler.append(_END)
 
     def abort(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._is_open = False
         self._closed(self)
 
     # ---- what the scheduler does
 
     def deliver_to_handler(self) -> None:
         """The oldest bytes on their way to the handler arrive."""
+        if not (self._is_open and self.to_handler):
+            return  # torn, or cut by the engine, in the same turn
         data = self.to_handler.popleft()
         if data == _END:
             self.handler.receive_eof()
@@ -105,14 +112,17 @@ class Stream:
 
     def deliver_to_engine(self) -> None:
         """The oldest bytes on their way to the engine arrive."""
+        if not (self._is_open and self.to_engine):
+            return
         data = self.to_engine.popleft()
         if data == _END:
-            self._closed(self)
+            self._close()
             self._engine.closed(None)
         else:
             self._engine.received(data)
 
     def tear(self) -> None:
         """The connection breaks: what was on its way is lost."""
-        self._closed(self)
-        self._engine.closed("connection reset")
+        if self._is_open:
+            self._close()
+            self._engine.closed("connection reset")

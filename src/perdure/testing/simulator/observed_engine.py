@@ -45,13 +45,16 @@ class ObservedStore(SqliteStore):
 
     def transact(self, work: Callable[[], None]) -> None:
         self._fuse.point()
-        if self._disk.is_full:
-            self._disk.is_full = False
-            raise StoreFailed("the disk is full")
         self._writes = []
-        super().transact(work)
+        super().transact(work if not self._disk.is_full else lambda: self._refuse(work))
         self._ledger.committed(self._writes, self._clock_ms())
         self._fuse.point()
+
+    def _refuse(self, work: Callable[[], None]) -> None:
+        """As SQLite does: late, when all has been written but not committed."""
+        self._disk.is_full = False
+        work()
+        raise sqlite3.OperationalError("database or disk is full")
 
     def put_invocation(self, invocation: Invocation) -> None:
         super().put_invocation(invocation)

@@ -156,7 +156,7 @@ class World:
                 invocation_id = sorted(self.ledger.rows)[step.a % len(self.ledger.rows)]
                 self._errand(self._verb(invocation_id, step.b))
             case "tear" if self._network.streams:
-                self._network.streams[step.a % len(self._network.streams)].tear()
+                self._loop.call_soon(self._network.streams[step.a % len(self._network.streams)].tear)
             case "fuse":
                 self._fuse.points_left = step.a % 12
             case "crash":
@@ -169,18 +169,20 @@ class World:
     def _possible(self) -> list[Event]:
         """All that could happen next, if the scheduler lets it."""
         events: list[Event] = []
+        # In the order in which they happened, among all callbacks: what they lead to may share a commit.
+        soon = self._loop.call_soon
         for stream in self._network.streams:
             if stream.to_engine:
-                events.append(stream.deliver_to_engine)
+                events.append(partial(soon, stream.deliver_to_engine))
             if stream.to_handler:
-                events.append(stream.deliver_to_handler)
+                events.append(partial(soon, stream.deliver_to_handler))
             if stream.handler.running:
-                events.append(partial(stream.handler.closure_ends, self._effects))
+                events.append(partial(soon, stream.handler.closure_ends, self._effects))
         for client in self._clients:
             if client.is_idle:
-                events.append(partial(client.ask, self._engine, self.ledger))
+                events.append(partial(soon, client.ask, self._engine, self.ledger))
             elif client.is_slow:
-                events.append(client.go_on)
+                events.append(partial(soon, client.go_on))
         at_ms = self._loop.next_timer_ms()
         if at_ms is not None and at_ms - self.now_ms() < WAITS_MS[-2]:
             events.append(partial(self._loop.advance_to, at_ms))
@@ -203,7 +205,7 @@ class World:
 
     async def _verb(self, invocation_id: str, which: int) -> None:
         requests = self._engine.requests
-        verbs = [requests.cancel, requests.cancel, requests.kill, requests.resume, requests.resume]
+        verbs = [requests.cancel, requests.kill, requests.pause, requests.resume, requests.resume]
         try:
             await verbs[which % len(verbs)](invocation_id)
         except RequestError:
