@@ -20,7 +20,6 @@ class EngineOptions:
     request_bytes_max: int = 16 * 1024 * 1024
     """Of an ingress request's body. Half of what a frame may hold: the value still has to travel in one, with
     headers around it, and be journaled, and replayed."""
-    """Of a request's body; the same limit as restate-server's and as that of one message to a handler."""
     cors_origins: tuple[str, ...] = ()
     """Web pages that may call the ingress. None: all if it listens on a loopback address, else nobody."""
     concurrent_attempts_max: int = 1_000
