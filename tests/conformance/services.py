@@ -484,8 +484,8 @@ async def send_signal(ctx: restate.Context, asked: dict) -> None:
 
 @signals.handler()
 async def wait_until_cancelled(ctx: restate.Context, label: str) -> str:
-    await ctx.run_typed("begin", note, RunOptions(), label, "waiting")
     try:
+        await ctx.run_typed("begin", note, RunOptions(), label, "waiting")
         await ctx.sleep(timedelta(hours=1))
     except TerminalError as error:
         await ctx.run_typed("undo", note, RunOptions(), label, f"undone {error.status_code}")
@@ -505,8 +505,8 @@ async def wait_in_a_child(ctx: restate.Context, label: str) -> str:
 
 @signals.handler()
 async def go_on_when_cancelled(ctx: restate.Context, label: str) -> str:
-    await ctx.run_typed("begin", note, RunOptions(), label, "waiting")
     try:
+        await ctx.run_typed("begin", note, RunOptions(), label, "waiting")
         await ctx.sleep(timedelta(hours=1))
     except TerminalError as error:
         await ctx.sleep(ms(10))

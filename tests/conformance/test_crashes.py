@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
+import httpx2
 import pytest
 from invocation_client import InvocationClient, until
 from served_engine import Served
@@ -138,6 +139,49 @@ async def test_many_at_once_all_end_once(
     await kill_and_restart(served)
     for invocation_id in ids:
         assert await client.result(invocation_id) == list(range(5))
+
+
+async def test_what_is_suspended_wakes_after_the_engine_was_killed(
+    served: Served, client: InvocationClient, label: str
+) -> None:
+    """Nothing of it is in any process by then: a sleep, an awakeable, a promise, a call and a signal."""
+    sleeping = await client.send("/WaitsReplayed/nap", 1200)
+    asked = {"label": f"{label}-nap", "duration_ms": 1200}
+    calling = await client.send("/Calls/attach_to", sleeping)
+    napping = await client.send("/WaitsReplayed/nap_with_notes", asked)
+    asking = await client.send("/SignalsReplayed/wait_for_awakeable", label)
+    signup = f"/SignupReplayed/{label}"
+    signing = await client.send(f"{signup}/run", {"name": "Ada", "label": f"{label}-signup"})
+    waiting = await client.send("/SignalsReplayed/wait_for_signals", ["go"])
+    for suspended in (sleeping, napping, asking, signing, waiting):
+        await client.until_status(suspended, "suspended")
+    await the_engine(served)
+
+    [name] = set(client.notes(label))
+    await client.post(f"/restate/awakeables/{name}/resolve", "yes")
+    await client.call(f"{signup}/click", "x")
+    await client.call("/SignalsReplayed/send_signal", {"id": waiting, "name": "go", "value": 7})
+    assert await client.result(sleeping) >= 1.2
+    assert await client.result(calling) >= 1.2
+    results = [await client.result(each) for each in (napping, asking, signing, waiting)]
+    assert results == ["rested", "yes", "Ada clicked x", [7]]
+
+
+async def test_a_client_that_was_cut_off_asks_again_and_has_its_result(
+    served: Served, client: InvocationClient, label: str
+) -> None:
+    asked = {"label": label, "count": 10, "step_ms": 50}
+
+    async def ask() -> None:
+        with pytest.raises(httpx2.TransportError):
+            await client.post("/Steps/slow_steps", asked, idempotency_key=label)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await client.noted(label, 2)
+        await the_engine(served)
+    assert await client.call("/Steps/slow_steps", asked, idempotency_key=label) == list(range(10))
+    assert len(client.notes(label)) <= 11
 
 
 async def test_a_cancellation_survives(served: Served, client: InvocationClient, label: str) -> None:

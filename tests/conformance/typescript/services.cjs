@@ -106,8 +106,8 @@ const basics = restate.service({
         outputSerde: restate.serde.json,
       }),
     sleepUntilCancelled: async (ctx, label) => {
-      await ctx.run("begin", () => note(label, "waiting"));
       try {
+        await ctx.run("begin", () => note(label, "waiting"));
         await ctx.sleep(3_600_000);
       } catch (error) {
         await ctx.run("undo", () => note(label, "undone"));
