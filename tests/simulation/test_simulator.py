@@ -6,9 +6,10 @@ import re
 from collections import Counter
 
 import pytest
-from injected_bugs import BUGS, drops_a_timer_row
+from injected_bugs import BUGS, drops_a_timer_row, fires_timers_early
 
 from perdure.protocol.messages import MessageType, type_name
+from perdure.testing.simulator.__main__ import main
 from perdure.testing.simulator.scenario import generate
 from perdure.testing.simulator.shrink import shrink
 from perdure.testing.simulator.world import World, play
@@ -78,3 +79,17 @@ def test_a_failing_history_is_cut_down_to_what_matters(monkeypatch: pytest.Monke
     assert len(shortest.steps) <= 5
     assert sum(map(len, shortest.programs.values())) <= 8
     assert "sleep" in str(shortest)
+
+
+def test_the_command_prints_the_shortest_history_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--seed", "3", "--runs", "2"]) == 0
+    assert capsys.readouterr().out.startswith("2 histories, no promise broken")
+
+    fires_timers_early(monkeypatch)
+    assert main(["--seed", "1", "--runs", "50"]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"^seed \d+: .*early", printed)
+    assert "the shortest history found" in printed
+    assert len(re.findall(r"(go|both|wait)\(", printed)) < 10

@@ -13,12 +13,12 @@ from perdure.testing.simulator.shrink import shrink
 from perdure.testing.simulator.world import play
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Play; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m perdure.testing.simulator", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--runs", type=int, default=1000, help="how many seeds (default: 1000)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     logging.disable(logging.CRITICAL)  # refused writes are part of the play
     started = time.monotonic()
     for seed in range(arguments.seed, arguments.seed + arguments.runs):
