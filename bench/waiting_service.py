@@ -39,15 +39,20 @@ async def running(ctx: restate.Context) -> None:
 
 @waits.handler(inactivity_timeout=timedelta(minutes=30))
 async def take_up(ctx: restate.Context, steps: int) -> int:
-    """Record `steps` steps, hold while HOLD_FILE exists, and note in RESUMED_LOG when this attempt began and
-    when it had all its steps again."""
+    """Record `steps` steps, and hold in the next one while HOLD_FILE exists. After that, note in RESUMED_LOG
+    when the attempt began and when it had all its steps again."""
     began_at = time.time()
     done = 0
     for _ in range(steps):
         done += await ctx.run_typed("step", _step)
-    if _is_held():
-        await ctx.run_typed("hold", _hold)
-    _note("RESUMED_LOG", f"{began_at} {time.time()}\n")
+
+    async def go_on() -> None:
+        if _is_held():
+            _note("HELD_LOG", ".")
+            await _forever()
+        _note("RESUMED_LOG", f"{began_at} {time.time()}\n")
+
+    await ctx.run_typed("go on", go_on)
     return done
 
 
@@ -62,11 +67,6 @@ def _is_held() -> bool:
 def _note(variable: str, text: str) -> None:
     with open(os.environ[variable], "a") as log:
         log.write(text)
-
-
-async def _hold() -> None:
-    _note("HELD_LOG", ".")
-    await _forever()
 
 
 async def _forever() -> None:
