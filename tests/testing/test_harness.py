@@ -171,6 +171,22 @@ async def test_a_step_that_runs_takes_real_time_and_time_waits_for_it() -> None:
         assert order == ["step", "hour"]
 
 
+async def test_time_waits_for_code_that_is_busy_outside_of_steps_too() -> None:
+    order: list[str] = []
+    service = restate.Service("Busy")
+
+    @service.handler()
+    async def computes(ctx: restate.Context) -> None:
+        await asyncio.sleep(0.1)  # not durable: the engine cannot see it
+        order.append("computed")
+
+    async with harness(service, reminder(order)) as h:
+        busy = await h.send("Busy/computes")
+        await h.call("Reminder/after_days", 1)
+        await h.attach(busy)
+        assert order == ["computed", "1 days"]
+
+
 async def test_back_offs_are_skipped_and_each_retry_has_its_time() -> None:
     failures = 0
     service = restate.Service("Flaky")
