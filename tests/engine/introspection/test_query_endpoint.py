@@ -160,16 +160,23 @@ async def test_a_caller_that_leaves_takes_its_query_with_it(start_engine) -> Non
             assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
 
 
-async def test_a_process_that_dies_is_an_error_and_is_replaced(start_engine) -> None:
+async def test_a_process_that_dies_is_an_error_for_its_query_and_is_replaced(start_engine) -> None:
     async with start_engine(service) as engine:
         path = engine.server.options.data_dir / "perdure.sqlite"
         async with QueryProcesses(path) as queries:
             await queries.run("SELECT 1", as_json=True)
             (process,) = queries._idle
+            asking = asyncio.create_task(queries.run(ENDLESS, as_json=True))
+            await asyncio.sleep(0)
             os.kill(process.pid, signal.SIGKILL)
             with pytest.raises(RequestError, match="ended with -9") as refused:
-                await queries.run("SELECT 1", as_json=True)
+                await asking
             assert refused.value.status == 500
+            assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
+
+            (process,) = queries._idle
+            os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
             assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
 
 

@@ -68,7 +68,7 @@ class QueryProcesses:
             if self._stopped:
                 raise _stopping()
             self._cancel_expiry()
-            process = self._idle.pop() if self._idle else await self._start()
+            process = self._take_idle() or await self._start()
             healthy = False
             try:
                 head, body = await self._ask(process, {"query": sql, "json": as_json})
@@ -82,6 +82,14 @@ class QueryProcesses:
         if head["status"] != 200:
             raise RequestError(head["status"], body.decode())
         return body
+
+    def _take_idle(self) -> asyncio.subprocess.Process | None:
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+            self._end(process)  # the system took it, for its memory say
+        return None
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
