@@ -129,6 +129,22 @@ async def test_a_batch_tells_of_each(start_engine) -> None:
         assert purged["succeeded"] == [*waiting, done]
 
 
+async def test_a_batch_is_one_commit(start_engine, monkeypatch) -> None:
+    async with start_engine(service) as engine:
+        ids = [await engine.send("S/echo", "later", delay="1h") for _ in range(20)]
+        commits = 0
+        transact = engine.server.engine.store.transact
+
+        def counted(work) -> None:
+            nonlocal commits
+            commits += 1
+            transact(work)
+
+        monkeypatch.setattr(engine.server.engine.store, "transact", counted)
+        told = (await engine.admin.post(f"{BATCH}/kill", json={"invocation_ids": ids})).json()
+    assert (told["succeeded"], commits) == (ids, 1)
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -91,3 +91,14 @@ def test_a_rollback_brings_a_deleted_one_back(tmp_path: Path) -> None:
         with pytest.raises(StoreFailed):
             store.transact(work)
         assert store.deployments.get("dp_a") == deployment("dp_a")
+
+
+def test_new_invocations_go_to_the_newest_that_is_served(tmp_path: Path) -> None:
+    """An app that ran in an earlier process is kept, and nobody can reach it now."""
+    with SqliteStore.open(tmp_path) as store:
+        for name in ("dp_old", "dp_remote", "dp_app_of_yesterday"):
+            store.transact(lambda name=name: store.deployments.put(deployment(name)))  # type: ignore[misc]
+        assert store.deployment_of("S") == "dp_app_of_yesterday", "nothing is served yet: say what there is"
+        store.deployments.served.update(("dp_old", "dp_remote"))
+        assert store.deployment_of("S") == "dp_remote"
+        assert store.deployment_of("Other") is None

@@ -133,4 +133,4 @@ class Transaction(Protocol):
         """SERVICE, VIRTUAL_OBJECT or WORKFLOW, as the newest deployment has it."""
 
     def deployment_of(self, service: str) -> str | None:
-        """Id of the newest deployment that serves it."""
+        """Id of the deployment that takes its new invocations."""

@@ -178,12 +178,14 @@ class Registry:
         """
         self._get(identity)
         self._store.transact(partial(self._store.deployments.delete, identity))
+        self._store.deployments.served.discard(identity)
         self._transports.pop(identity, None)
 
     def connect(self) -> list[Deployment]:
         """The remote deployments that an earlier life of the engine registered; nothing is sent yet."""
         remote = [deployment for deployment in self._store.deployments.all() if deployment.is_remote]
         for known in remote:
+            self._store.deployments.served.add(known.id)
             self._transports[known.id] = self._transport(known.address, known.headers, known.http1)
         return remote
 
@@ -232,6 +234,7 @@ class Registry:
 
     def _keep(self, deployment: Deployment, transport: Transport) -> None:
         self._store.transact(partial(self._store.deployments.put, deployment))
+        self._store.deployments.served.add(deployment.id)
         self._transports[deployment.id] = transport
 
 

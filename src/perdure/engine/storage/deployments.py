@@ -53,6 +53,8 @@ class Deployments:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._by_id: dict[str, Deployment] = {}
+        self.served: set[str] = set()
+        """Ids of those that this engine can reach: apps of earlier lives are kept, and are not among them."""
         self.forget()
 
     def put(self, deployment: Deployment) -> None:
@@ -92,6 +94,13 @@ class Deployments:
             if manifest := deployment.manifest.services.get(service):
                 return deployment, manifest
         return None
+
+    def for_new(self, service: str) -> str | None:
+        """Id of the one that takes new invocations: the newest that is served, if any is."""
+        serving = [each.id for each in self._by_id.values() if service in each.manifest.services]
+        return next(
+            (each for each in reversed(serving) if each in self.served), next(reversed(serving), None)
+        )
 
     def handler(self, service: str, handler: str) -> HandlerManifest | None:
         found = self.of_service(service)

@@ -132,8 +132,7 @@ class SqliteStore:
         return self.deployments.handler(service, handler)
 
     def deployment_of(self, service: str) -> str | None:
-        found = self.deployments.of_service(service)
-        return found[0].id if found else None
+        return self.deployments.for_new(service)
 
     def service_kind(self, service: str) -> str | None:
         found = self.deployments.of_service(service)
