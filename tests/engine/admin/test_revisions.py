@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -164,6 +165,15 @@ async def test_what_is_known_at_an_address_is_only_overwritten_by_force(start_en
         assert (old_api.status_code, old_api.json()["services"][0]["revision"]) == (201, 3), "v2 forces"
         unforced = await engine.admin.post("/v2/deployments", json={"uri": one.url, "force": False})
         assert unforced.status_code == 409
+
+
+async def test_two_registrations_at_once_make_one_deployment(start_engine, tmp_path) -> None:
+    async with revision(1, tmp_path) as one, start_engine() as engine:
+        body = {"uri": one.url}
+        answers = await asyncio.gather(*(engine.admin.post("/deployments", json=body) for _ in range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert len((await engine.admin.get("/deployments")).json()["deployments"]) == 1
 
 
 async def test_a_deployment_that_moves_keeps_its_invocations(start_engine, tmp_path) -> None:
