@@ -154,7 +154,7 @@ async def test_a_caller_that_leaves_takes_its_query_with_it(start_engine) -> Non
             await queries.run("SELECT 1", as_json=True)
             (process,) = queries._idle
             leaving = asyncio.create_task(queries.run(ENDLESS, as_json=True))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0)  # it has the process, and waits for the answer
             leaving.cancel()
             assert await asyncio.wait_for(process.wait(), 5) == -signal.SIGKILL
             assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
