@@ -1,4 +1,4 @@
-"""One attempt of a simulated handler: a small deterministic program that speaks the service protocol.
+"""One attempt of a simulated handler: what an SDK does between the wire and user code (`program`).
 
 It does with its journal what an SDK does: replays the commands it has, sends the ones it has not, wakes in
 the order of the notifications, suspends when it is told that nothing more will come. It is stricter than an
@@ -8,60 +8,27 @@ SDK: a replay that differs from what any earlier attempt saw is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from perdure.engine.core.model import Failure
 from perdure.engine.core.results import encode_failure
-from perdure.protocol import ids
 from perdure.protocol.frames import REQUESTED_ACK, Frame, FrameDecoder, encode_frame
 from perdure.protocol.messages import SIGNAL_CANCEL, MessageType, decode_message, is_command
 from perdure.protocol.proto import service_protocol_pb2 as pb
-from perdure.testing.simulator.scenario import APPROVAL, KEYS, RANK, Op, Program
+from perdure.testing.simulator.program import (
+    Cancelled,
+    Failed,
+    NotificationId,
+    Outcome,
+    RunningProgram,
+    Stumbled,
+    Surroundings,
+    Wait,
+)
+from perdure.testing.simulator.scenario import Program
 
-NotificationId = tuple[str, int]
-Outcome = tuple[str, object]
-"""How a notification ended, and with what: ("value", b"..."), ("failure", (500, "...")), ("void", None)."""
-
-Wait = tuple[str, tuple[NotificationId, ...]]
-"""("first" | "all", what it waits for)."""
-
-FIRST_AWAKEABLE = 17
 CANCEL: NotificationId = ("signal_id", SIGNAL_CANCEL)
 _COMBINATORS = {"first": pb.FIRST_COMPLETED, "all": pb.ALL_COMPLETED}
-
-
-class Surroundings(Protocol):
-    """What user code reaches without the journal; and who watches."""
-
-    def now_ms(self) -> int: ...
-
-    def effect(self, invocation_id: str, completion_id: int) -> bytes:
-        """A step's closure runs: another value each time."""
-
-    def stumbles(self, invocation_id: str, op: int, times: int) -> bool:
-        """Does the code fail here now? It does the first `times` times."""
-
-    def published(self, invocation_id: str, signal: int) -> None:
-        """Somebody outside was told of an awakeable."""
-
-    def heard(self, invocation_id: str, place: int, name: NotificationId, outcome: Outcome) -> None:
-        """An attempt hears its notification number `place`."""
-
-    def broken(self, what: str) -> None:
-        """A promise of the engine is broken."""
-
-
-class _Cancelled(Exception):
-    """Thrown into the program where it awaits."""
-
-
-class _Stumbled(Exception):
-    """The attempt fails, and is to be retried."""
-
-
-class _Failed(Exception):
-    """The program fails for good."""
 
 
 class SimulatedHandler:
@@ -78,6 +45,8 @@ class SimulatedHandler:
         self.id = ""
         self.running: list[int] = []
         """Runs whose closure is executing."""
+        self.known: dict[NotificationId, Outcome] = {}
+        self.state: dict[bytes, bytes] = {}
         self._target = target
         self._program = program
         self._world = world
@@ -88,11 +57,9 @@ class SimulatedHandler:
         self._start = pb.Start()
         self._commands: list[tuple[int, Any]] = []
         self._replayed = 0
-        self._known: dict[NotificationId, Outcome] = {}
         self._place: dict[NotificationId, int] = {}
         self._proposed: dict[int, Outcome] = {}
         self._wakes: dict[int, int] = {}
-        self._state: dict[bytes, bytes] = {}
         self._next_completion = 0
         self._code: Generator[Wait, NotificationId, str] | None = None
         self._waits: Wait | None = None
@@ -137,7 +104,7 @@ class SimulatedHandler:
             self._start = pb.Start.FromString(frame.payload)
             self.id = self._start.debug_id
             self._unread = self._start.known_entries
-            self._state = {entry.key: entry.value for entry in self._start.state_map}
+            self.state = {entry.key: entry.value for entry in self._start.state_map}
             return
         self._unread = max(0, self._unread - 1)
         message = decode_message(frame.type, frame.payload)
@@ -152,13 +119,13 @@ class SimulatedHandler:
             self._notice((which, getattr(message, which)), _outcome(message))
 
     def _notice(self, name: NotificationId, outcome: Outcome) -> None:
-        if name in self._known:
+        if name in self.known:
             self._world.broken(f"{self.id} hears {name} twice")
             return
         if name[0] == "completion_id" and self._wakes.get(name[1], 0) > self._world.now_ms():
             self._world.broken(f"{self.id} wakes early from sleep {name[1]}")
-        self._place[name] = len(self._known)
-        self._known[name] = outcome
+        self._place[name] = len(self.known)
+        self.known[name] = outcome
         self._world.heard(self.id, self._place[name], name, outcome)
 
     # ---- the state machine of an SDK
@@ -169,21 +136,21 @@ class SimulatedHandler:
             return
         try:
             if self._code is None:
-                self._code = self._run()
+                self._code = RunningProgram(self._target, self._program, self, self._world).run()
                 self._waits = next(self._code)
             while self._waits is not None and (decided := self._decide(self._waits)) is not None:
                 if decided == CANCEL:
                     self._cancelled = True
-                    self._waits = self._code.throw(_Cancelled())
+                    self._waits = self._code.throw(Cancelled())
                 else:
                     self._waits = self._code.send(decided)
         except StopIteration as returned:
             self._output(pb.OutputCommand(value=pb.Value(content=str(returned.value).encode())))
-        except _Cancelled:
+        except Cancelled:
             self._output(pb.OutputCommand(failure=pb.Failure(code=409, message="cancelled")))
-        except _Failed as failed:
+        except Failed as failed:
             self._output(pb.OutputCommand(failure=pb.Failure(code=500, message=str(failed))))
-        except _Stumbled:
+        except Stumbled:
             self._end(MessageType.ERROR, pb.Error(code=500, message="stumbled"))
         else:
             if self._told_all and not self.running and self._waits is not None:
@@ -201,7 +168,7 @@ class SimulatedHandler:
             settled = min(settled, cancel) if settled else cancel
         return settled[1] if settled else None
 
-    def _command(self, kind: int, message: Any) -> Any:
+    def command(self, kind: int, message: Any) -> Any:
         """The command as the journal has it; sent, if it has it not."""
         at = self._replayed
         self._replayed += 1
@@ -218,7 +185,7 @@ class SimulatedHandler:
         return message
 
     def _output(self, output: pb.OutputCommand) -> None:
-        self._command(MessageType.OUTPUT, output)
+        self.command(MessageType.OUTPUT, output)
         self._end(MessageType.END, pb.End())
 
     def _end(self, kind: int, message: Any) -> None:
@@ -227,162 +194,9 @@ class SimulatedHandler:
         self._send(encode_frame(kind, message.SerializeToString()))
         self._close()
 
-    def _completion(self) -> int:
+    def completion(self) -> int:
         self._next_completion += 1
         return self._next_completion
-
-    # ---- the program
-
-    def _run(self) -> Generator[Wait, NotificationId, str]:
-        """User code. Its result depends on all that it saw, and in which order."""
-        seen: list[object] = []
-        waiting: list[NotificationId] = []
-        callees: list[NotificationId] = []
-        for number, op in enumerate(self._program):
-            match op.kind:
-                case "await_one" if waiting:
-                    name = waiting.pop(op.a % len(waiting))
-                    yield "all", (name,)
-                    seen.append((name, self._known[name]))
-                case "await_first" if waiting:
-                    first = yield "first", tuple(waiting)
-                    waiting.remove(first)
-                    seen.append((first, self._known[first]))
-                case "await_all" if waiting:
-                    yield "all", tuple(waiting)
-                    seen.extend((name, self._known[name]) for name in waiting)
-                    waiting.clear()
-                case "attach" | "cancel" if callees:
-                    callee = callees[op.a % len(callees)]
-                    yield "all", (callee,)
-                    waiting += self._about(op.kind, str(self._known[callee][1]))
-                case "stumble":
-                    if self._world.stumbles(self.id, number, op.a % 4):
-                        raise _Stumbled
-                case "fail" if op.a % 3 == 0:
-                    raise _Failed(f"at operation {number}")
-                case "increment":
-                    seen.append((yield from self._increment(op)))
-                case "read":
-                    seen.append((yield from self._read()))
-                case "approve":
-                    done = self._completion()
-                    approval = pb.Value(content=b"approved")
-                    self._command(
-                        MessageType.COMPLETE_PROMISE,
-                        pb.CompletePromiseCommand(
-                            key="p", completion_value=approval, result_completion_id=done
-                        ),
-                    )
-                    yield "all", (("completion_id", done),)
-                case _:
-                    waiting += self._begin(op, callees)
-        return sha256(repr(seen).encode()).hexdigest()[:12]
-
-    def _begin(self, op: Op, callees: list[NotificationId]) -> list[NotificationId]:
-        """Operations that complete later."""
-        match op.kind:
-            case "run":
-                done = self._completion()
-                self._command(MessageType.RUN, pb.RunCommand(result_completion_id=done))
-                if ("completion_id", done) not in self._known:
-                    self.running.append(done)
-            case "sleep":
-                done = self._completion()
-                # Multiples of the retry interval, so that timers meet.
-                delay_ms = 5_000 if op.b % 10 == 0 else 20 * (op.a % 6)
-                wake_ms = self._world.now_ms() + delay_ms
-                self._command(
-                    MessageType.SLEEP, pb.SleepCommand(wake_up_time=wake_ms, result_completion_id=done)
-                )
-            case "promise" | "peek":
-                done = self._completion()
-                kind, command = _PROMISES[op.kind]
-                self._command(kind, command(key="p", result_completion_id=done))
-            case "awakeable":
-                signal = FIRST_AWAKEABLE + self._completion()  # any number of its own will do
-                self._world.published(self.id, signal)
-                return [("signal_id", signal)]
-            case "call" | "send" if callable_from(self._target):
-                return self._invoke(op, callees)
-            case _:
-                return []
-        return [("completion_id", done)]
-
-    def _invoke(self, op: Op, callees: list[NotificationId]) -> list[NotificationId]:
-        targets = callable_from(self._target)
-        target = targets[op.a % len(targets)]
-        service, handler = target.split("/")
-        known_as = self._completion()
-        callees.append(("completion_id", known_as))
-        common: dict[str, Any] = {
-            "service_name": service,
-            "handler_name": handler,
-            "key": KEYS[target][op.b % 2] if target in KEYS else "",
-            "invocation_id_notification_idx": known_as,
-        }
-        if op.b % 5 == 0:  # many callers, one callee
-            common["idempotency_key"] = f"shared {op.b % 3}"
-        if op.kind == "call":
-            done = self._completion()
-            self._command(MessageType.CALL, pb.CallCommand(result_completion_id=done, **common))
-            return [("completion_id", done)]
-        delay_ms = op.b % 4 * 50
-        invoke_time = self._world.now_ms() + delay_ms if delay_ms else 0
-        self._command(MessageType.ONE_WAY_CALL, pb.OneWayCallCommand(invoke_time=invoke_time, **common))
-        return []
-
-    def _about(self, kind: str, callee: str) -> list[NotificationId]:
-        if kind == "cancel":
-            command = pb.SendSignalCommand(target_invocation_id=callee, idx=SIGNAL_CANCEL, void=pb.Void())
-            self._command(MessageType.SEND_SIGNAL, command)
-            return []
-        done = self._completion()
-        self._command(
-            MessageType.ATTACH_INVOCATION,
-            pb.AttachInvocationCommand(invocation_id=callee, result_completion_id=done),
-        )
-        return [("completion_id", done)]
-
-    def _increment(self, op: Op) -> Generator[Wait, NotificationId, object]:
-        """Read and write back one more: a lost update would show."""
-        if op.a % 2:
-            value = yield from self._read()
-        else:
-            eager = pb.GetEagerStateCommand(key=b"n")
-            if b"n" in self._state:
-                eager.value.content = self._state[b"n"]
-            else:
-                eager.void.SetInParent()
-            value = self._command(MessageType.GET_EAGER_STATE, eager).value.content or b"0"
-        more = str(int(value) + 1).encode()
-        self._command(MessageType.SET_STATE, pb.SetStateCommand(key=b"n", value=pb.Value(content=more)))
-        self._state[b"n"] = more
-        return more
-
-    def _read(self) -> Generator[Wait, NotificationId, bytes]:
-        done = self._completion()
-        self._command(MessageType.GET_LAZY_STATE, pb.GetLazyStateCommand(key=b"n", result_completion_id=done))
-        name = ("completion_id", done)
-        yield "all", (name,)
-        value = self._known[name][1]
-        return value if isinstance(value, bytes) else b"0"
-
-
-_PROMISES: dict[str, tuple[int, Callable[..., Any]]] = {
-    "promise": (MessageType.GET_PROMISE, pb.GetPromiseCommand),
-    "peek": (MessageType.PEEK_PROMISE, pb.PeekPromiseCommand),
-}
-
-
-def callable_from(target: str) -> list[str]:
-    """Whom a handler may call."""
-    return [other for other in RANK if RANK[other] > RANK[target] and other != APPROVAL]
-
-
-def awakeable_id(invocation_id: str, signal: int) -> str:
-    """The name under which somebody outside knows it."""
-    return ids.encode_awakeable_id(invocation_id, signal)
 
 
 def _outcome(message: pb.Notification) -> Outcome:

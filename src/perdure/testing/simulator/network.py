@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from perdure.engine.transport.port import Conversation, Listener
-from perdure.testing.simulator.handler import SimulatedHandler, Surroundings
+from perdure.testing.simulator.handler import SimulatedHandler
+from perdure.testing.simulator.program import Surroundings
 from perdure.testing.simulator.scenario import APPROVAL, OBJECT, READER, WORKFLOW, Op, Program
 
 _END = b""

@@ -13,12 +13,12 @@ from perdure.engine.core.model import Failure, Status, Success
 from perdure.engine.runtime.options import EngineOptions
 from perdure.errors import RequestError
 from perdure.testing.simulator.clients import Client, abandon
-from perdure.testing.simulator.handler import NotificationId, Outcome
 from perdure.testing.simulator.ledger import Ledger
 from perdure.testing.simulator.loop import SimulatedLoop
 from perdure.testing.simulator.network import SimulatedNetwork
 from perdure.testing.simulator.observed_engine import Disk, ObservedEngine
 from perdure.testing.simulator.power import Fuse
+from perdure.testing.simulator.program import NotificationId, Outcome
 from perdure.testing.simulator.scenario import APPROVAL, KEYS, WORKFLOW, Scenario, Step
 
 START_MS = 1_700_000_000_000
