@@ -73,9 +73,10 @@ lock:
 clean:
 	rm -rf build dist $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The generated wire module is committed; protoc is only needed to change it. Output of the 6.x line runs
+# The generated modules are committed; protoc is only needed to change it. Output of the 6.x line runs
 # on protobuf 6 and 7, so users are not tied to one major version.
 proto:
 	test -x build/protoc/bin/python || $(PYTHON) -m venv build/protoc
 	build/protoc/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.73.1
-	build/protoc/bin/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src src/perdure/protocol/proto/service_protocol.proto
+	build/protoc/bin/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src \
+		src/perdure/protocol/proto/service_protocol.proto src/perdure/engine/introspection/proto/substrait_filter.proto
