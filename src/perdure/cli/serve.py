@@ -31,6 +31,11 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _STREAMS_PER_CONNECTION_MAX = 10_000
 _REQUESTS_PER_WORKER_MAX = 10_000
 
+# restate-server replays a journal as one small frame for each entry. The HTTP/2 library counts unread small
+# frames against half of this window, 256 bytes each, and cuts the connection beyond: with granian's 1 MiB
+# after some 2,190 entries, at every attempt anew. What is buffered is bounded by each stream's own window.
+_CONNECTION_WINDOW_BYTES = 1024 * 1024 * 1024
+
 _REPORT_TIMEOUT_S = 1.0
 
 # By default granian logs to standard output, which belongs to the user's handlers.
@@ -126,7 +131,10 @@ def _granian(host: str, port: int, workers: int, drain_s: int) -> MPServer:
         workers=workers,
         workers_kill_timeout=drain_s,
         http=HTTPModes.auto,  # HTTP/2 by prior knowledge for the engine, HTTP/1.1 for curl and probes
-        http2_settings=HTTP2Settings(max_concurrent_streams=_STREAMS_PER_CONNECTION_MAX),
+        http2_settings=HTTP2Settings(
+            max_concurrent_streams=_STREAMS_PER_CONNECTION_MAX,
+            initial_connection_window_size=_CONNECTION_WINDOW_BYTES,
+        ),
         backpressure=_REQUESTS_PER_WORKER_MAX,
         websockets=False,
         log_level=LogLevels.error,
