@@ -145,9 +145,11 @@ async def test_kill_ends_an_invocation_and_its_children_at_once(
 ) -> None:
     invocation_id = await client.send(f"/Signals{suffix}/wait_in_a_child", label)
     await client.noted(label)
+    [child] = await client.query(f"SELECT id FROM sys_invocation WHERE invoked_by_id = '{invocation_id}'")
     assert (await client.act("kill", invocation_id)).status_code in (200, 202)
-    answer = await client.attach(invocation_id)
-    assert (answer.status_code, answer.json()["message"]) == (409, "killed")
+    for killed in (invocation_id, child["id"]):
+        answer = await client.attach(killed)
+        assert (answer.status_code, answer.json()["message"]) == (409, "killed")
     assert client.notes(label) == ["waiting"]
 
 
