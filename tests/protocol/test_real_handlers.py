@@ -143,7 +143,7 @@ async def test_the_sdk_answers_discovery_with_a_manifest_that_we_read() -> None:
     async def run(ctx: restate.Context, name: str) -> str:
         return name
 
-    manifest = decode_manifest(await AsgiTransport(restate.app([service])).discover())
+    manifest = decode_manifest((await AsgiTransport(restate.app([service])).discover()).manifest_json)
     assert manifest.protocol_version == 7
     assert manifest.services["S"].handlers["run"].input_content_type == "application/json"
 

@@ -68,7 +68,7 @@ class ServiceEndpoint:
 
     async def _start(self) -> None:
         try:
-            manifest = decode_manifest(await AsgiTransport(self._app).discover())
+            manifest = decode_manifest((await AsgiTransport(self._app).discover()).manifest_json)
             targets = tuple(target_names(manifest))
         except DiscoveryRefused:  # it tells only the engine whose key it knows what there is
             targets = ()

@@ -63,7 +63,7 @@ class Registry:
     async def register_app(self, transport: Transport, name: str) -> Deployment:
         """Keep an app of this process. Raises DiscoveryFailed."""
         address = f"in-process:{name}"
-        manifest_json = await transport.discover()
+        manifest_json, sdk_version = await transport.discover()
         manifest = decode_manifest(manifest_json)
         try:
             check_names(manifest)
@@ -74,7 +74,7 @@ class Registry:
         known = self._store.deployments.get(identity)
         deployment = known or Deployment(identity, address, manifest, manifest_json, self._clock_ms())
         numbers = revisions(identity, manifest, self._store.deployments)
-        self._keep(replace(deployment, revisions=numbers), transport)
+        self._keep(replace(deployment, revisions=numbers, sdk_version=sdk_version), transport)
         return deployment
 
     async def register_remote(self, asked: Registration) -> tuple[Deployment, Outcome]:
@@ -86,7 +86,7 @@ class Registry:
         if not asked.force and (known := self._at(asked.uri)) is not None:
             return known, Outcome.UNCHANGED
         transport = self._transport(asked.uri, asked.headers, asked.http1)
-        manifest_json = await transport.discover()
+        manifest_json, sdk_version = await transport.discover()
         manifest = decode_manifest(manifest_json)
         check_names(manifest)
         # Looked up after the last await: two registrations of one URI may run at the same time.
@@ -107,7 +107,7 @@ class Registry:
             http1=asked.http1,
             revisions=revisions("" if known else identity, manifest, self._store.deployments),
             metadata=asked.metadata,
-            sdk_version=transport.sdk_version,
+            sdk_version=sdk_version,
         )
         if not asked.dry_run:
             self._keep(deployment, transport)
@@ -141,7 +141,7 @@ class Registry:
             http1=known.http1 if http1 is None else http1,
         )
         transport = self._transport(moved.address, moved.headers, moved.http1)
-        manifest_json = await transport.discover()
+        manifest_json, sdk_version = await transport.discover()
         manifest = decode_manifest(manifest_json, known.set_options)
         if _versions(manifest) != _versions(known.manifest):
             raise RequestError(
@@ -150,7 +150,7 @@ class Registry:
                 f"{_versions(known.manifest)}: register it as a new deployment",
                 "META0016",
             )
-        moved = replace(moved, sdk_version=transport.sdk_version)
+        moved = replace(moved, sdk_version=sdk_version)
         if overwrite:
             check_names(manifest)
             numbers = {name: known.revisions.get(name, 1) for name in manifest.services}

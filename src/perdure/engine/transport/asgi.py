@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from perdure.engine.transport.port import Conversation, Listener
+from perdure.engine.transport.port import Conversation, Discovered, Listener
 from perdure.errors import DiscoveryFailed, DiscoveryRefused
 from perdure.protocol.discovery import ACCEPT
 
@@ -26,19 +26,30 @@ class AsgiTransport:
     def __init__(self, app: AsgiApp) -> None:
         self._app = app
 
-    async def discover(self) -> bytes:
+    async def discover(self) -> Discovered:
         """Ask the app for its manifest, as a runtime does."""
-        answer = _Discovery()
-        conversation = AsgiConversation(self._app, _scope("GET", "/discover", {"accept": ACCEPT}), answer)
-        conversation.write_eof()
-        await answer.done.wait()
-        if conversation.status == 401:
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return _EOF
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        try:
+            await self._app(_scope("GET", "/discover", {"accept": ACCEPT}), receive, send)
+        except Exception as error:
+            raise DiscoveryFailed(f"the app did not answer discovery: the app raised {error!r}") from error
+        status, headers, body = _response(said)
+        if status == 401:
             raise DiscoveryRefused(
                 "the app has identity keys: take them out, for nobody but this process can call it"
             )
-        if answer.error is not None:
-            raise DiscoveryFailed(f"the app did not answer discovery: {answer.error}")
-        return b"".join(answer.parts)
+        if status != 200:
+            raise DiscoveryFailed(
+                f"the app did not answer discovery: the app answered with HTTP status {status}"
+            )
+        return Discovered(body, headers.get("x-restate-server"))
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         content_type = f"application/vnd.restate.invocation.v{protocol_version}"
@@ -46,18 +57,13 @@ class AsgiTransport:
         return AsgiConversation(self._app, scope, listener)
 
 
-class _Discovery:
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.error: str | None = None
-        self.done = asyncio.Event()
-
-    def received(self, data: bytes) -> None:
-        self.parts.append(data)
-
-    def closed(self, error: str | None) -> None:
-        self.error = error
-        self.done.set()
+def _response(said: list[Message]) -> tuple[int | None, dict[str, str], bytes]:
+    """(status, headers, body) of an answer that is complete."""
+    start = next((m for m in said if m["type"] == "http.response.start"), None)
+    body = b"".join(m.get("body", b"") for m in said if m["type"] == "http.response.body")
+    if start is None:
+        return None, {}, body
+    return start["status"], {k.decode().lower(): v.decode() for k, v in start.get("headers", ())}, body
 
 
 class AsgiConversation:
@@ -69,7 +75,6 @@ class AsgiConversation:
         self._arrival = asyncio.Event()
         self._eof_written = False
         self._error: str | None = None
-        self.status: int | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(app, scope))
 
     def write(self, data: bytes) -> None:
@@ -114,7 +119,6 @@ class AsgiConversation:
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
             if message["status"] != 200:
                 self._error = f"the app answered with HTTP status {message['status']}"
         elif message["type"] == "http.response.body" and self._error is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyqwest import Client, Headers, HTTPTransport, HTTPVersion, ReadError, RemoteProtocolError, WriteError
 
-from perdure.engine.transport.port import Conversation, Listener
+from perdure.engine.transport.port import Conversation, Discovered, Listener
 from perdure.errors import DiscoveryFailed, DiscoveryRefused
 from perdure.protocol.discovery import ACCEPT
 
@@ -40,8 +40,6 @@ class HttpTransport:
         http1: bool = False,
         identity: RequestIdentity | None = None,
     ) -> None:
-        self.sdk_version: str | None = None
-        """As it named itself when it was discovered."""
         self._uri = uri.rstrip("/")
         self._headers = dict(headers or {})
         self._identity = identity
@@ -56,7 +54,7 @@ class HttpTransport:
             )
         )
 
-    async def discover(self) -> bytes:
+    async def discover(self) -> Discovered:
         """Ask for the manifest."""
         try:
             async with asyncio.timeout(DISCOVERY_TIMEOUT_S):
@@ -71,8 +69,7 @@ class HttpTransport:
             raise DiscoveryRefused(f"{self._uri} answers only who signs with a key that it knows: {what}")
         if answer.status != 200:
             raise DiscoveryFailed(f"{self._uri}/discover answered with HTTP status {answer.status}")
-        self.sdk_version = answer.headers.get("x-restate-server")
-        return answer.content
+        return Discovered(answer.content, answer.headers.get("x-restate-server"))
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         content_type = f"application/vnd.restate.invocation.v{protocol_version}"

@@ -6,7 +6,7 @@ then costs no extra task switch.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Listener(Protocol):
@@ -32,11 +32,18 @@ class Conversation(Protocol):
         """Cut the stream. The listener hears nothing more."""
 
 
+class Discovered(NamedTuple):
+    """What a deployment said of itself: its manifest, and the SDK (`name/version`) if it named one."""
+
+    manifest_json: bytes
+    sdk_version: str | None
+
+
 class Transport(Protocol):
     """One deployment."""
 
-    async def discover(self) -> bytes:
-        """Its manifest, as JSON. Raises DiscoveryFailed."""
+    async def discover(self) -> Discovered:
+        """Ask it what it serves. Raises DiscoveryFailed."""
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         """Start an attempt. Does not block; what goes wrong is told to the listener."""

@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 
-from perdure.engine.transport.port import Conversation, Listener
+from perdure.engine.transport.port import Conversation, Discovered, Listener
 from perdure.testing.simulator.handler import SimulatedHandler
 from perdure.testing.simulator.program import Surroundings
 from perdure.testing.simulator.scenario import APPROVAL, OBJECT, READER, WORKFLOW, Op, Program
@@ -30,7 +30,7 @@ class SimulatedNetwork:
         self._world = world
         self.streams: list[Stream] = []
 
-    async def discover(self) -> bytes:
+    async def discover(self) -> Discovered:
         services: dict[str, dict[str, object]] = {}
         for target in self._programs:
             service, handler = target.split("/")
@@ -40,14 +40,13 @@ class SimulatedNetwork:
             handlers = document["handlers"]
             assert isinstance(handlers, list)
             handlers.append({"name": handler, "ty": _HANDLER_KINDS.get(target)})
-        return json.dumps(
-            {
-                "protocolMode": "BIDI_STREAM",
-                "minProtocolVersion": 5,
-                "maxProtocolVersion": 7,
-                "services": list(services.values()),
-            }
-        ).encode()
+        manifest = {
+            "protocolMode": "BIDI_STREAM",
+            "minProtocolVersion": 5,
+            "maxProtocolVersion": 7,
+            "services": list(services.values()),
+        }
+        return Discovered(json.dumps(manifest).encode(), None)
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         target = f"{service}/{handler}"
