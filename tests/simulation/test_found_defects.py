@@ -11,7 +11,7 @@ import pytest
 from perdure.engine.core.model import Target
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.runtime.options import EngineOptions
-from perdure.engine.transport.port import Conversation, Listener
+from perdure.engine.transport.port import Conversation, Discovered, Listener
 from perdure.protocol import ids
 from perdure.protocol.frames import FrameDecoder
 from perdure.protocol.messages import MessageType
@@ -28,10 +28,11 @@ class Attempts:
         self.heard: list[list[int]] = []
         self.engines_ends: list[Listener] = []
 
-    async def discover(self) -> bytes:
+    async def discover(self) -> Discovered:
         services = [{"name": "Svc", "ty": "SERVICE", "handlers": [{"name": "run"}]}]
         versions = {"minProtocolVersion": 5, "maxProtocolVersion": 7}
-        return json.dumps({"protocolMode": "BIDI_STREAM", "services": services, **versions}).encode()
+        manifest = {"protocolMode": "BIDI_STREAM", "services": services, **versions}
+        return Discovered(json.dumps(manifest).encode(), None)
 
     def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
         self.heard.append([])
