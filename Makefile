@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check lint bench install npm lock proto clean
+.PHONY: demo test check lint bench bench-more simulate install npm lock proto clean
 
 install: $(VENV)/.installed
 
@@ -60,6 +60,10 @@ build/npm/.installed: tests/support/restate/package.json tests/support/restate/p
 # The embedded engine beside restate-server and DBOS, in one run on one disk.
 bench: install npm build/bench-venv/.installed
 	$(BIN)/python bench/steps.py
+
+# Round trips, memory, recovery after SIGKILL, and 100,000 suspended invocations: about 12 minutes.
+bench-more: install npm
+	for bench in round_trip memory recovery suspended; do $(BIN)/python bench/$$bench.py || exit 1; done
 
 build/bench-venv/.installed: bench/requirements.txt
 	@$(PYTHON) -m venv build/bench-venv
