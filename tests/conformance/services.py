@@ -627,6 +627,7 @@ async def remembered(ctx: restate.ObjectSharedContext) -> list:
 async def hold(ctx: restate.ObjectContext, label: str) -> Any:
     """Keeps the object until the awakeable in the notes is resolved."""
     ctx.set("held", True)
+    await ctx.run_typed("recorded", lambda: None)  # and with it what was set before
     name, answer = ctx.awakeable(type_hint=object)
     await ctx.run_typed("name", note, RunOptions(), label, name)
     return await answer
@@ -658,6 +659,7 @@ signup = restate.Workflow("Signup" + SUFFIX, **OPTIONS)
 @signup.main()
 async def run(ctx: restate.WorkflowContext, asked: dict) -> str:
     ctx.set("name", asked["name"])
+    await ctx.run_typed("recorded", lambda: None)  # and with it what was set before
     note(asked["label"], "run")
     link = await ctx.promise("click", type_hint=str).value()
     ctx.set("state", "verified")
