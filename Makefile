@@ -70,6 +70,12 @@ build/bench-venv/.installed: bench/requirements.txt
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
+# Random histories of the whole engine, with crashes, each checked against its promises.
+SEED ?= 1
+RUNS ?= 1000
+simulate: install
+	$(BIN)/python -m perdure.testing.simulator --seed $(SEED) --runs $(RUNS)
+
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
 lock:
 	uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements.lock
