@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check lint bench bench-more simulate install npm lock proto clean
+.PHONY: demo test check lint bench bench-more simulate install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 
@@ -36,7 +36,7 @@ $(VENV)/.local-model: examples/requirements.txt $(VENV)/.installed
 	@touch $@
 
 # Everything that is tested.
-test: install npm lint
+test: install npm npm-typescript lint
 	$(BIN)/pytest -q -n auto --dist loadgroup
 
 check: test
@@ -51,11 +51,22 @@ lint: install
 npm: build/npm/.installed
 
 build/npm/.installed: tests/support/restate/package.json tests/support/restate/package-lock.json
-	@mkdir -p build/npm
-	@if command -v npm >/dev/null; then \
-		cp tests/support/restate/package.json tests/support/restate/package-lock.json tests/support/restate/.npmrc build/npm && \
-		npm ci --prefix build/npm --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
-	else echo "no npm: tests that need the real restate-server will be skipped"; fi
+	$(call npm_ci,tests/support/restate,build/npm)
+
+# $(1): the folder with the lock file; $(2): where to install
+define npm_ci
+@mkdir -p $(2)
+@if command -v npm >/dev/null; then \
+	cp $(1)/package.json $(1)/package-lock.json $(1)/.npmrc $(2) && \
+	npm ci --prefix $(2) --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
+else echo "no npm: tests that need it will be skipped"; fi
+endef
+
+# The TypeScript SDK: a foreign client of the engine, for tests/conformance.
+npm-typescript: build/npm-typescript/.installed
+
+build/npm-typescript/.installed: tests/conformance/typescript/package.json tests/conformance/typescript/package-lock.json
+	$(call npm_ci,tests/conformance/typescript,build/npm-typescript)
 
 # The embedded engine beside restate-server and DBOS, in one run on one disk.
 bench: install npm build/bench-venv/.installed
