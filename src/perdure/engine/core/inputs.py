@@ -55,6 +55,17 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletePromise:
+    """A durable promise of a workflow, resolved or rejected from outside."""
+
+    service: str
+    key: str
+    name: str
+    result: Result
+    request: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Ask an invocation to end itself, by a signal its code can react to."""
 
@@ -137,6 +148,7 @@ Input = (
     | Progress
     | TimerFired
     | Signal
+    | CompletePromise
     | Cancel
     | Kill
     | Pause

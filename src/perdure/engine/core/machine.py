@@ -8,6 +8,7 @@ from typing import Any
 from perdure.engine.core.actions import Action
 from perdure.engine.core.inputs import (
     Cancel,
+    CompletePromise,
     Input,
     Invoke,
     Kill,
@@ -27,6 +28,7 @@ from perdure.engine.core.lifecycle import (
     kill,
     pause,
     progress,
+    promises,
     purge,
     restart,
     resume,
@@ -40,6 +42,7 @@ _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
     Progress: progress.apply,
     TimerFired: timer.apply,
     Signal: resume.apply_signal,
+    CompletePromise: promises.apply,
     Cancel: cancel.apply,
     Kill: kill.apply,
     Pause: pause.apply,

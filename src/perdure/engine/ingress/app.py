@@ -1,8 +1,7 @@
 """The ingress: which path means what.
 
-One table of path shapes. What is wrong in a path is told with the same status as by restate-server. It has no
-OpenAPI document on this port (the admin API has one a service), and no way to complete promises or send named
-signals from outside: handlers do that. Nor have we.
+One table of path shapes. What is wrong in a path is told with the status that restate-server has. There is no
+OpenAPI document on this port, as there is none on its: the admin API has one for each service.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.engine.ingress.awakeables import AwakeableRoutes
+from perdure.engine.ingress.completions import CompletionRoutes
 from perdure.engine.ingress.cors import cors_middleware
 from perdure.engine.ingress.errors import EXCEPTION_HANDLERS
 from perdure.engine.ingress.invocations import InvocationRoutes
@@ -46,7 +45,7 @@ class _Ingress:
         self._engine = engine
         self._invocations = InvocationRoutes(engine)
         self._results = ResultRoutes(engine)
-        self._awakeables = AwakeableRoutes(engine)
+        self._completions = CompletionRoutes(engine)
 
     async def answer(self, request: Request) -> Response:
         methods, endpoint = self._route(segments(request))
@@ -58,10 +57,12 @@ class _Ingress:
         match path:
             case ["restate", "health"]:
                 return _READ, self._health
-            case ["restate", "awakeables" | "a", _, "resolve"]:
-                return _WRITE, self._awakeables.resolve
-            case ["restate", "awakeables" | "a", _, "reject"]:
-                return _WRITE, self._awakeables.reject
+            case ["restate", "awakeables" | "a", _, "resolve" | "reject"]:
+                return _WRITE, self._completions.awakeable
+            case ["restate", "signals", _, _, "resolve" | "reject"]:
+                return _WRITE, self._completions.signal
+            case ["restate", "promises", _, _, _, "resolve" | "reject"]:
+                return _WRITE, self._completions.promise
             case ["restate", "awakeables" | "a", *_]:
                 raise RequestError(400, "bad path: write /restate/awakeables/{id}/resolve or .../reject")
             case ["restate", "call" | "send", *_]:

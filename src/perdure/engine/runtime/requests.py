@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from perdure.engine.core.actions import Complete, Reply
 from perdure.engine.core.inputs import (
     Cancel,
+    CompletePromise,
     Input,
     Invoke,
     Kill,
@@ -58,6 +59,10 @@ class Requests:
     async def signal(self, invocation_id: str, signal: int | str, result: Result | None) -> None:
         """Send a signal: resolve or reject an awakeable (by index), or a named one."""
         await self._ask(lambda request: Signal(invocation_id, signal, result, request))
+
+    async def complete_promise(self, service: str, key: str, name: str, result: Result) -> None:
+        """Resolve or reject a durable promise. Raises RequestError(409) when it has a result already."""
+        await self._ask(lambda request: CompletePromise(service, key, name, result, request))
 
     async def cancel(self, invocation_id: str) -> bool:
         """Ask the invocation's code to end. True: it has ended, for it had not started."""

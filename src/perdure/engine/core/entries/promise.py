@@ -6,14 +6,12 @@ from typing import Any
 
 from perdure.engine.core.actions import Action
 from perdure.engine.core.entries.rejection import CommandRejected
-from perdure.engine.core.lifecycle import attempt
-from perdure.engine.core.model import Failure, Invocation, Success
+from perdure.engine.core.lifecycle import attempt, promises
+from perdure.engine.core.model import Invocation, Success
 from perdure.engine.core.results import decode_failure, notification
 from perdure.engine.core.transaction import Transaction
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
-
-ALREADY_COMPLETED = Failure(409, "promise was already completed")
 
 
 def check(message: Any, invocation: Invocation, tx: Transaction) -> None:
@@ -53,21 +51,14 @@ def apply_complete(
 ) -> list[Action]:
     """Complete it and tell those who wait; a promise that has a result keeps it, and that is a failure."""
     target = invocation.target
-    actions: list[Action] = []
-    answer: Failure | None = None
-    if tx.promises.get(target.service, target.key, message.key) is not None:
-        answer = ALREADY_COMPLETED
-    else:
-        result = (
-            decode_failure(message.completion_failure)
-            if message.WhichOneof("completion") == "completion_failure"
-            else Success(message.completion_value.content)
-        )
-        tx.promises.complete(target.service, target.key, message.key, result)
-        for waiter_id, completion_id in tx.promises.take_waiters(target.service, target.key, message.key):
-            payload = notification(completion_id, result)
-            actions += attempt.notify(waiter_id, MessageType.GET_PROMISE_COMPLETION, payload, tx, now_ms)
+    result = (
+        decode_failure(message.completion_failure)
+        if message.WhichOneof("completion") == "completion_failure"
+        else Success(message.completion_value.content)
+    )
+    actions = promises.complete(target.service, target.key, message.key, result, tx, now_ms)
+    answer = promises.ALREADY_COMPLETED if actions is None else None
     payload = notification(message.result_completion_id, answer)
-    return actions + attempt.notify(
+    return (actions or []) + attempt.notify(
         invocation.id, MessageType.COMPLETE_PROMISE_COMPLETION, payload, tx, now_ms
     )
