@@ -186,3 +186,30 @@ async def test_an_object_calls_an_object_and_a_service_needs_no_key(start_engine
         assert (await engine.call("Caller/twice", "a")).json() == 2
         refused = await engine.call("Caller/wrong")
         assert "a plain service has no key" in refused.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("n" * 5000, "x", "state key of 5000 bytes; the limit is 4096"),
+        ("big", "x" * (17 * 1024 * 1024), "state 'big' of 17825794 bytes; the limit is 16777216"),
+    ],
+    ids=["a long key", "a large value"],
+)
+async def test_state_has_limits_and_says_so(start_engine, name, value, says) -> None:
+    once = restate.InvocationRetryPolicy(max_attempts=1, on_max_attempts="kill")
+    box = restate.VirtualObject("Box", invocation_retry_policy=once)
+
+    @box.handler()
+    async def fill(ctx: restate.ObjectContext) -> None:
+        ctx.set(name, value)
+
+    @box.handler()
+    async def names(ctx: restate.ObjectContext) -> list[str]:
+        return await ctx.state_keys()
+
+    async with start_engine(box) as engine:
+        refused = await engine.call("Box/a/fill")
+        assert refused.status_code == 413
+        assert says in refused.json()["message"]
+        assert (await engine.call("Box/a/names")).json() == []

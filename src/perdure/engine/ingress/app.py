@@ -1,7 +1,7 @@
 """The ingress: which path means what.
 
-One table of path shapes. What is wrong in a path is told with the status that restate-server has for it. There
-is no OpenAPI document on this port, as there is none on its: the admin API has one for each service.
+One table of path shapes. What is wrong in a path is told with the status that restate-server has for it.
+There is no OpenAPI document on this port, as there is none on its: the admin API has one for each service.
 """
 
 from __future__ import annotations
