@@ -296,6 +296,10 @@ invocations = st.builds(
     exclusive=st.booleans(),
     restarted_from=st.none() | texts,
     seed_id=st.none() | texts,
+    first_start_at_ms=st.none() | whole,
+    last_start_at_ms=st.none() | whole,
+    scope=st.none() | texts,
+    limit_key=st.none() | texts,
 )
 
 

@@ -70,14 +70,21 @@ def derived_invocation_id(*parts: str) -> str:
     return encode_invocation_id(digest[16:24] + digest[:16])
 
 
-def idempotent_invocation_id(service: str, handler: str, key: str, idempotency_key: str) -> str:
-    """The id that an idempotency key stands for, within one handler (and object key)."""
-    return derived_invocation_id("ik", service, key, handler, idempotency_key)
+def idempotent_invocation_id(
+    service: str, handler: str, key: str, idempotency_key: str, scope: str | None = None
+) -> str:
+    """The id that an idempotency key stands for, within one handler (and object key, and scope)."""
+    return derived_invocation_id("ik", service, key, handler, idempotency_key, *_scope(scope))
 
 
-def workflow_invocation_id(service: str, key: str) -> str:
-    """The id of a workflow's one run."""
-    return derived_invocation_id("wf", service, key)
+def workflow_invocation_id(service: str, key: str, scope: str | None = None) -> str:
+    """The id of a workflow's one run (in each scope)."""
+    return derived_invocation_id("wf", service, key, *_scope(scope))
+
+
+def _scope(scope: str | None) -> tuple[str, ...]:
+    """No part at all for no scope: those ids are as they were before there were scopes."""
+    return () if scope is None else (scope,)
 
 
 def random_seed(invocation_id: str) -> int:

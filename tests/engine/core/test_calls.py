@@ -131,11 +131,78 @@ def test_a_send_to_the_end_of_time_waits_till_the_year_9999(invoke_time: int) ->
     assert [(t.kind, t.at_ms) for t in s.timers(b)] == [(TimerKind.START, 253_402_300_799_999)]
 
 
+# ---- scopes
+
+
+@pytest.mark.parametrize("make", [says.call, says.send])
+def test_a_callee_is_in_the_scope_that_its_caller_names_and_not_in_the_callers(make: Any) -> None:
+    s = Script()
+    a = s.invoke()
+    completions = (1, 2) if make is says.call else (1,)
+    s.says(a, make(*completions, "Svc/other", scope="tenant", limit_key="k"))
+    b = callee_of(s, a)
+    assert (s[b].scope, s[b].limit_key) == ("tenant", "k")
+
+    s.says(b, says.send(1, "Svc/other"))
+    c = callee_of(s, b)
+    assert (s[c].scope, s[c].limit_key) == (None, None)
+
+
+def test_an_idempotency_key_stands_for_one_invocation_in_each_scope() -> None:
+    s = Script()
+    a = s.invoke()
+    callees = []
+    for number, scope in enumerate([None, "tenant", "tenant", "another"]):
+        s.says(a, says.send(number + 1, "Svc/other", idempotency_key="k", scope=scope))
+        callees.append(callee_of(s, a))
+    plain, tenant, again, another = callees
+    assert tenant == again
+    assert len({plain, tenant, another}) == 3
+    assert plain == ids.derived_invocation_id("ik", "Svc", "", "other", "k"), "as before there were scopes"
+
+
+def test_a_limit_key_without_a_scope_is_refused() -> None:
+    s = Script()
+    a = s.invoke()
+    s.says(a, says.call(1, 2, "Svc/other", limit_key="k"))
+    assert (s.journal(a), s.status(a)) == (["Input"], Status.BACKING_OFF)
+    problem = s[a].problem
+    assert problem is not None
+    assert problem.code == 400
+    assert "cannot call Svc/other: a limit key needs a scope" in problem.message
+
+
+def test_attach_finds_the_request_of_its_scope_alone() -> None:
+    s = Script()
+    request = s.invoke(id=ids.idempotent_invocation_id("Svc", "run", "", "k", "tenant"))
+    run = s.invoke(id=ids.workflow_invocation_id("Svc", "k", "tenant"))
+    finish(s, request, b"the request")
+    finish(s, run, b"the run")
+    workflow = pb.WorkflowTarget(workflow_name="Svc", workflow_key="k")
+    scoped = pb.WorkflowTarget(workflow_name="Svc", workflow_key="k", scope="tenant")
+    a = s.invoke()
+    s.says(
+        a,
+        says.attach(1, **idempotent("k")),
+        says.attach(2, **idempotent("k", scope="tenant")),
+        says.attach(3, workflow_target=workflow),
+        says.get_output(4, workflow_target=scoped),
+    )
+    assert s.heard(a) == [
+        "AttachInvocation 1 ! 404 invocation not found",
+        "AttachInvocation 2 = the request",
+        "AttachInvocation 3 ! 404 invocation not found",
+        "GetInvocationOutput 4 = the run",
+    ]
+
+
 # ---- attach and output
 
 
-def idempotent(key: str) -> dict[str, Any]:
-    target = pb.IdempotentRequestTarget(service_name="Svc", handler_name="run", idempotency_key=key)
+def idempotent(key: str, scope: str | None = None) -> dict[str, Any]:
+    target = pb.IdempotentRequestTarget(
+        service_name="Svc", handler_name="run", idempotency_key=key, scope=scope
+    )
     return {"idempotent_request_target": target}
 
 

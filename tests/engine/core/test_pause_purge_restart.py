@@ -163,6 +163,16 @@ def test_a_restarted_one_begins_with_the_same_input() -> None:
     assert s.result(a) == Success(b"done"), "the old one stays as it was"
 
 
+def test_a_restarted_one_keeps_its_scope_and_limit_key() -> None:
+    s = Script()
+    caller = s.invoke()
+    s.says(caller, says.send(1, "Svc/other", scope="tenant", limit_key="k"))
+    a = s.journal(caller)[-1].rpartition(" = ")[2]
+    s.says(a, says.output(b"done"), says.end())
+    s.apply(Restart(a, NEW))
+    assert (s[NEW].scope, s[NEW].limit_key) == ("tenant", "k")
+
+
 def test_a_cancelled_one_can_be_restarted() -> None:
     s = Script()
     a = s.invoke(execute_at_ms=NOW_MS + 1000)

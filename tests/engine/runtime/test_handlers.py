@@ -76,6 +76,34 @@ async def test_calls_return_results_and_pass_failures_on(start_engine) -> None:
     assert calls[1]["failure_preview"] == "[422] odd"
 
 
+async def test_a_scope_and_a_limit_key_reach_the_callee_and_those_who_look(start_engine) -> None:
+    service = restate.Service("S")
+
+    @service.handler()
+    async def where(ctx: restate.Context, word: str) -> list[str | None]:
+        request = ctx.request()
+        return [word, request.scope, request.limit_key]
+
+    @service.handler()
+    async def ask(ctx: restate.Context) -> list[list[str | None]]:
+        return [
+            await ctx.scope("tenant").service_call(where, "scoped", limit_key="k"),
+            await ctx.service_call(where, "plain"),
+        ]
+
+    async with start_engine(service) as engine:
+        answer = await engine.call("S/ask")
+        view = await engine.describe(answer.headers["x-restate-id"])
+        scoped, plain = [await engine.describe(callee) for callee in _callees(view)]
+        query = {"query": "SELECT scope, limit_key FROM sys_invocation WHERE scope IS NOT NULL"}
+        queried = await engine.admin.post("/query", json=query, headers={"accept": "application/json"})
+
+    assert answer.json() == [["scoped", "tenant", "k"], ["plain", None, None]]
+    assert (scoped["scope"], scoped["limit_key"]) == ("tenant", "k")
+    assert not {"scope", "limit_key"} & {*plain, *view}
+    assert queried.json()["rows"] == [{"scope": "tenant", "limit_key": "k"}]
+
+
 async def test_a_one_way_call_does_not_wait_and_may_be_delayed(start_engine) -> None:
     service = restate.Service("S")
     done: asyncio.Queue[str] = asyncio.Queue()

@@ -30,6 +30,8 @@ def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, obj
         "next_retry_at": iso(invocation.next_retry_at_ms),
         "pinned_deployment_id": invocation.deployment_id,
         "idempotency_key": invocation.idempotency_key,
+        "scope": invocation.scope,
+        "limit_key": invocation.limit_key,
         "invoked_by": "service" if invocation.caller_id else "ingress",
         "invoked_by_id": invocation.caller_id,
         "invoked_by_target": str(caller.target) if caller else None,

@@ -128,6 +128,10 @@ class Invocation:
     first_start_at_ms: int | None = None
     last_start_at_ms: int | None = None
     """When its first attempt started, and its latest."""
+    scope: str | None = None
+    """A part of what makes it the same request, beside its target and key."""
+    limit_key: str | None = None
+    """Whose share of the scope it uses. It is handed on and shown; this engine enforces no limit by it."""
 
 
 class TimerKind(StrEnum):

@@ -55,8 +55,8 @@ _WHAT = (
     Column("target_service_key", TEXT, "nullif(i.key, '')"),
     Column("target_handler_name", TEXT, "i.handler"),
     Column("target_service_ty", TEXT, "service_type(i.service)"),
-    Column("scope", TEXT),
-    Column("limit_key", TEXT),
+    Column("scope", TEXT, "i.scope"),
+    Column("limit_key", TEXT, "i.limit_key"),
     Column("idempotency_key", TEXT, "i.idempotency_key"),
     Column(
         "invoked_by",

@@ -221,7 +221,9 @@ class Invoker:
         conversation = transport.open(
             invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
         )
-        opening = attempt.session.start(_start_message(invocation, self._store), journal)
+        opening = attempt.session.start(
+            _start_message(invocation, manifest.protocol_version, self._store), journal
+        )
         attempt.begin(conversation, opening, *self._timeouts_s(invocation))
         if not manifest.bidirectional:
             attempt.suspend()  # it answers only once we have said everything
@@ -289,7 +291,7 @@ class Invoker:
         return inactivity_ms / 1000, abort_ms / 1000
 
 
-def _start_message(invocation: Invocation, store: SqliteStore) -> pb.Start:
+def _start_message(invocation: Invocation, version: int, store: SqliteStore) -> pb.Start:
     start = pb.Start(
         id=decode_invocation_id(invocation.id),
         debug_id=invocation.id,
@@ -297,6 +299,8 @@ def _start_message(invocation: Invocation, store: SqliteStore) -> pb.Start:
         retry_count_since_last_stored_entry=invocation.retry_count,
         random_seed=random_seed(invocation.seed_id or invocation.id),
         idempotency_key=invocation.idempotency_key,
+        scope=invocation.scope if version >= 7 else None,
+        limit_key=invocation.limit_key if version >= 7 else None,
     )
     if invocation.target.key:
         add_eager_state(start, invocation.target, store)

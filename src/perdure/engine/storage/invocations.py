@@ -15,9 +15,9 @@ _COLUMNS = (
     "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
     "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
     "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive, "
-    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms"
+    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms, scope, limit_key"
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 25)})"
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 27)})"
 _GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
 
 
@@ -96,6 +96,8 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         invocation.seed_id,
         invocation.first_start_at_ms,
         invocation.last_start_at_ms,
+        invocation.scope,
+        invocation.limit_key,
     )
 
 
@@ -105,6 +107,7 @@ def _decode(row: Any) -> Invocation:
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
         idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
         problem, value, failure, completed, exclusive, restarted_from, seed_id, first_start, last_start,
+        scope, limit_key,
     ) = row  # fmt: skip
     return Invocation(
         id=invocation_id,
@@ -129,4 +132,6 @@ def _decode(row: Any) -> Invocation:
         seed_id=seed_id,
         first_start_at_ms=first_start,
         last_start_at_ms=last_start,
+        scope=scope,
+        limit_key=limit_key,
     )

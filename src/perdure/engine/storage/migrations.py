@@ -36,7 +36,9 @@ _STEPS = (
         restarted_from TEXT,
         seed_id TEXT,
         first_start_at_ms INTEGER,
-        last_start_at_ms INTEGER
+        last_start_at_ms INTEGER,
+        scope TEXT,
+        limit_key TEXT
     ) WITHOUT ROWID;
     CREATE INDEX invocation_by_time ON invocation (created_at_ms DESC, id);
     CREATE INDEX invocation_unfinished ON invocation (service, status) WHERE status <> 'completed';

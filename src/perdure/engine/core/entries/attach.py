@@ -51,8 +51,14 @@ def target_id(message: AnyAttach) -> str:
         return message.invocation_id
     if message.WhichOneof("target") == "workflow_target":
         workflow = message.workflow_target
-        return ids.workflow_invocation_id(workflow.workflow_name, workflow.workflow_key)
+        return ids.workflow_invocation_id(
+            workflow.workflow_name, workflow.workflow_key, workflow.scope or None
+        )
     request = message.idempotent_request_target
     return ids.idempotent_invocation_id(
-        request.service_name, request.handler_name, request.service_key, request.idempotency_key
+        request.service_name,
+        request.handler_name,
+        request.service_key,
+        request.idempotency_key,
+        request.scope or None,
     )

@@ -23,7 +23,7 @@ AnyCall = pb.CallCommand | pb.OneWayCallCommand
 
 def check(message: AnyCall, invocation: Invocation, tx: Transaction) -> None:
     """The callee must exist (it may be deployed later: then a retry of the attempt finds it), and have a key
-    exactly if its service is keyed."""
+    exactly if its service is keyed. A limit key divides a scope, and says nothing without one."""
     target = f"{message.service_name}/{message.handler_name}"
     if tx.handler(message.service_name, message.handler_name) is None:
         raise CommandRejected(404, f"cannot call {target}: no deployment serves it")
@@ -31,6 +31,8 @@ def check(message: AnyCall, invocation: Invocation, tx: Transaction) -> None:
     if is_keyed != bool(message.key):
         what = "it needs a key" if is_keyed else f"a plain service has no key, and '{message.key}' was given"
         raise CommandRejected(400, f"cannot call {target}: {what}")
+    if message.limit_key and not message.scope:
+        raise CommandRejected(400, f"cannot call {target}: a limit key needs a scope")
 
 
 def apply(message: pb.CallCommand, invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
@@ -55,12 +57,13 @@ def _invoke(
     message: AnyCall, caller: Invocation, execute_at_ms: int | None, tx: Transaction, now_ms: int
 ) -> tuple[str, bool, list[Action]]:
     target = Target(message.service_name, message.handler_name, message.key)
+    scope = message.scope or None
     id_completion = message.invocation_id_notification_idx
     if invoke.is_workflow_run(target, tx):
-        callee_id = ids.workflow_invocation_id(target.service, target.key)
+        callee_id = ids.workflow_invocation_id(target.service, target.key, scope)
     elif message.idempotency_key:
         callee_id = ids.idempotent_invocation_id(
-            target.service, target.handler, target.key, message.idempotency_key
+            target.service, target.handler, target.key, message.idempotency_key, scope
         )
     else:
         callee_id = ids.derived_invocation_id("call", caller.id, str(id_completion))
@@ -74,6 +77,8 @@ def _invoke(
         idempotency_key=message.idempotency_key or None,
         execute_at_ms=execute_at_ms,
         caller_id=caller.id,
+        scope=scope,
+        limit_key=message.limit_key or None,
     )
     known = pb.Notification(completion_id=id_completion, invocation_id=callee_id)
     actions += attempt.notify(

@@ -39,6 +39,8 @@ def create(
     idempotency_key: str | None = None,
     execute_at_ms: int | None = None,
     caller_id: str | None = None,
+    scope: str | None = None,
+    limit_key: str | None = None,
 ) -> tuple[bool, list[Action]]:
     """(False, nothing to do) when the id exists: it is derived from what makes it the same request."""
     if tx.invocation(invocation_id) is not None:
@@ -54,6 +56,8 @@ def create(
         caller_id=caller_id,
         scheduled_at_ms=execute_at_ms if later else None,
         exclusive=_is_exclusive(target, tx),
+        scope=scope,
+        limit_key=limit_key,
     )
     command = pb.InputCommand(
         headers=[pb.Header(key=key, value=value) for key, value in headers],

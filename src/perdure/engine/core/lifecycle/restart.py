@@ -49,6 +49,8 @@ def _restart(event: Restart, tx: Transaction, now_ms: int) -> list[Action]:
         restarted_from=old.id,
         # What the prefix recorded was decided with the old one's random numbers.
         seed_id=(old.seed_id or old.id) if event.through_index > 0 else None,
+        scope=old.scope,
+        limit_key=old.limit_key,
     )
     return admission.admit(new, tx, now_ms)
 
