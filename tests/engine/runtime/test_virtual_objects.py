@@ -213,3 +213,20 @@ async def test_state_has_limits_and_says_so(start_engine, name, value, says) -> 
         assert refused.status_code == 413
         assert says in refused.json()["message"]
         assert (await engine.call("Box/a/names")).json() == []
+
+
+async def test_a_scoped_call_of_an_object_is_refused_because_its_state_knows_no_scope(start_engine) -> None:
+    counter = Counter()
+    once = restate.InvocationRetryPolicy(max_attempts=1, on_max_attempts="kill")
+    caller = restate.Service("Caller", invocation_retry_policy=once)
+
+    @caller.handler()
+    async def call(ctx: restate.Context) -> bytes:
+        return await ctx.generic_call("Counter", "add", b"1", key="a", scope="tenant")
+
+    async with start_engine(counter.object, caller) as engine:
+        refused = await engine.call("Caller/call")
+
+    assert refused.status_code == 400
+    assert "cannot call Counter/add: a scope is for plain services only" in refused.json()["message"]
+    assert counter.inside == []

@@ -33,6 +33,9 @@ def check(message: AnyCall, invocation: Invocation, tx: Transaction) -> None:
         raise CommandRejected(400, f"cannot call {target}: {what}")
     if message.limit_key and not message.scope:
         raise CommandRejected(400, f"cannot call {target}: a limit key needs a scope")
+    if message.scope and is_keyed:
+        # Its lock, state and promises belong to the key alone: two scopes would share them in silence.
+        raise CommandRejected(400, f"cannot call {target}: a scope is for plain services only")
 
 
 def apply(message: pb.CallCommand, invocation: Invocation, tx: Transaction, now_ms: int) -> list[Action]:
@@ -60,7 +63,7 @@ def _invoke(
     scope = message.scope or None
     id_completion = message.invocation_id_notification_idx
     if invoke.is_workflow_run(target, tx):
-        callee_id = ids.workflow_invocation_id(target.service, target.key, scope)
+        callee_id = ids.workflow_invocation_id(target.service, target.key)
     elif message.idempotency_key:
         callee_id = ids.idempotent_invocation_id(
             target.service, target.handler, target.key, message.idempotency_key, scope
