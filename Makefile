@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check lint bench bench-more simulate install npm npm-typescript lock proto clean
+.PHONY: demo test check lint bench bench-steps simulate install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 
@@ -68,13 +68,13 @@ npm-typescript: build/npm-typescript/.installed
 build/npm-typescript/.installed: tests/conformance/typescript/package.json tests/conformance/typescript/package-lock.json
 	$(call npm_ci,tests/conformance/typescript,build/npm-typescript)
 
-# The embedded engine beside restate-server and DBOS, in one run on one disk.
-bench: install npm build/bench-venv/.installed
-	$(BIN)/python bench/steps.py
-
-# Round trips, memory, recovery after SIGKILL, and 100,000 suspended invocations: about 12 minutes.
-bench-more: install npm
+# The embedded engine beside restate-server and DBOS, in one run on one disk: steps (5 minutes), then round trips,
+# memory, recovery after SIGKILL and 100,000 suspended invocations (12 minutes).
+bench: bench-steps
 	for bench in round_trip memory recovery suspended; do $(BIN)/python bench/$$bench.py || exit 1; done
+
+bench-steps: install npm build/bench-venv/.installed
+	$(BIN)/python bench/steps.py
 
 build/bench-venv/.installed: bench/requirements.txt
 	@$(PYTHON) -m venv build/bench-venv
