@@ -16,7 +16,7 @@ SOURCE = Path(perdure.__file__).parent
 ENGINE_CORE = {"perdure.errors", "perdure.protocol", "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
-DOORS = RUNTIME | {"perdure.engine.json_errors"}
+DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = DOORS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.durable", "perdure.openai"}
@@ -31,7 +31,8 @@ ROOMS = {
     "perdure.engine.storage": STORAGE,
     "perdure.engine.transport": ENGINE_CORE,
     "perdure.engine.runtime": RUNTIME,
-    "perdure.engine.json_errors": {"perdure.errors"},
+    "perdure.engine.request_body": {"perdure.errors"},
+    "perdure.engine.times": set(),
     "perdure.engine.ingress": DOORS,
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},

@@ -12,12 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from perdure.engine.admin import api_version
 from perdure.engine.admin.deployments import DeploymentRoutes
+from perdure.engine.admin.errors import EXCEPTION_HANDLERS
 from perdure.engine.admin.invocations import InvocationRoutes
 from perdure.engine.admin.query import query_route
 from perdure.engine.admin.services import ServiceRoutes
 from perdure.engine.admin.verbs import VerbRoutes
 from perdure.engine.introspection.processes import QueryProcesses
-from perdure.engine.json_errors import EXCEPTION_HANDLERS
 from perdure.engine.runtime.engine import Engine
 
 FEATURES = {"vqueues": False}

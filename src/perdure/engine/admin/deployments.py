@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from perdure.engine.admin.api_version import api_version
 from perdure.engine.admin.body import read_json
 from perdure.engine.admin.service_view import service_view
-from perdure.engine.admin.times import iso
 from perdure.engine.runtime import registry
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.storage.deployments import Deployment
+from perdure.engine.times import iso
 from perdure.errors import DiscoveryFailed, RequestError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

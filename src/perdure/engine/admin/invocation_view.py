@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from perdure.engine.admin.journal_view import result_fields
-from perdure.engine.admin.times import iso
 from perdure.engine.core.model import Failure, Invocation
 from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.engine.times import iso
 from perdure.protocol.messages import type_name
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from perdure.engine.admin.times import iso
 from perdure.engine.core.model import Entry, Failure, Result, Success
 from perdure.engine.core.results import decode_failure
+from perdure.engine.times import iso
 from perdure.protocol import messages
 from perdure.protocol.messages import MessageType
 

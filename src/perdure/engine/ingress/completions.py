@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.engine.core.model import Failure, Result, Success
-from perdure.engine.ingress.body import read_body
 from perdure.engine.ingress.target_path import segments
+from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol.ids import decode_awakeable_id, decode_invocation_id

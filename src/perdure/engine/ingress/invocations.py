@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from perdure.engine.core.model import Failure, Target
-from perdure.engine.ingress.body import read_body
 from perdure.engine.ingress.delay import parse_delay_ms
 from perdure.engine.ingress.input_check import check_input
 from perdure.engine.ingress.responses import ID_HEADER, result_response
 from perdure.engine.ingress.target_path import parse_target, path_and_query, segments
+from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
+from perdure.engine.times import iso
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest
 from perdure.protocol.ids import (
@@ -73,8 +73,7 @@ class InvocationRoutes:
             "status": "Accepted" if created else "PreviouslyAccepted",
         }
         if execute_at_ms is not None:
-            at = datetime.fromtimestamp(execute_at_ms / 1000, UTC)
-            answer["executionTime"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            answer["executionTime"] = iso(execute_at_ms)
         return JSONResponse(answer, 202, {ID_HEADER: invocation_id})
 
     async def _invoke(

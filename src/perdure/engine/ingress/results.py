@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from perdure.engine.ingress.body import read_body
 from perdure.engine.ingress.invocation_query import decode_query
 from perdure.engine.ingress.responses import result_response
 from perdure.engine.ingress.target_path import parse_target, segments
+from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest

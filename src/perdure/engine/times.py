@@ -1,10 +1,15 @@
-"""Times as the admin API writes them: ISO 8601, UTC, milliseconds."""
+"""Times as both doors write them: ISO 8601, UTC, milliseconds."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import overload
 
 
+@overload
+def iso(at_ms: int) -> str: ...
+@overload
+def iso(at_ms: int | None) -> str | None: ...
 def iso(at_ms: int | None) -> str | None:
     """`2026-11-22T23:27:28.139Z`."""
     if at_ms is None:

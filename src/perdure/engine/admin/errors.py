@@ -1,4 +1,4 @@
-"""Errors as JSON, the same on both doors."""
+"""Errors as the admin API tells them."""
 
 from __future__ import annotations
 
