@@ -18,12 +18,12 @@ def test_installing_twice_wraps_once() -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        compat._Point("agents.run_internal.run_loop", "gone", "x"),
-        compat._Point("agents.no_such_module", "gone"),
-        compat._Point("agents:Agent", "get_all_tools", "a_parameter_that_it_lost"),
+        compat.Point("agents.run_internal.run_loop", "gone", "x"),
+        compat.Point("agents.no_such_module", "gone"),
+        compat.Point("agents:Agent", "get_all_tools", "a_parameter_that_it_lost"),
     ],
 )
-def test_an_sdk_that_lacks_a_name_is_told_in_words(point: compat._Point) -> None:
+def test_an_sdk_that_lacks_a_name_is_told_in_words(point: compat.Point) -> None:
     with pytest.raises(IncompatibleSDK) as caught:
         point.find()
     assert "openai-agents" in str(caught.value)

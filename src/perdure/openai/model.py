@@ -14,10 +14,6 @@ from perdure.openai.codec import MODEL_RESPONSE
 
 CALL = "call LLM"
 
-# 408, 409, 429, 5xx and network errors, as the OpenAI client does by itself. Its own retries are off in
-# here: two layers would multiply, and only ours are in the journal.
-RETRY = RetryPolicy(attempts_max=4, initial_delay_ms=500, delay_ms_max=30_000)
-
 
 async def call_model(
     get_response: Callable[[], Awaitable[ModelResponse]], retry: RetryPolicy

@@ -1,0 +1,46 @@
+"""DurableOptions: what Perdure adds to a run, in one place. Runs inside a run inherit it."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from perdure.durable import RetryPolicy
+
+# 408, 409, 429, 5xx and network errors, as the OpenAI client does by itself. Its own retries are off under
+# this one: two layers would multiply, and only ours are in the journal.
+MODEL_RETRY = RetryPolicy(attempts_max=4, initial_delay_ms=500, delay_ms_max=30_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableOptions:
+    """How a run is made durable. Every option has a default that suits most agents.
+
+    model_retry: which errors of a model call are tried again, and when. Each try is one journal entry, the
+        pause between two is a durable sleep, and a Retry-After of the provider is obeyed. An agent with
+        `ModelSettings(retry=...)` follows that instead.
+    """
+
+    model_retry: RetryPolicy = MODEL_RETRY
+
+
+_options: contextvars.ContextVar[DurableOptions | None] = contextvars.ContextVar(
+    "perdure_options", default=None
+)
+
+
+def current_options() -> DurableOptions:
+    """The options of the innermost run that the calling code belongs to; the defaults outside of one."""
+    return _options.get() or DurableOptions()
+
+
+@contextmanager
+def entered(options: DurableOptions | None) -> Iterator[DurableOptions]:
+    """Make `options` current; with None, those of the enclosing run go on."""
+    token = _options.set(options or current_options())
+    try:
+        yield current_options()
+    finally:
+        _options.reset(token)
