@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.durable import RetryPolicy, step
-    from perdure.openai import DurableRunner
+    from perdure.openai import DurableOptions, DurableRunner
 
-__all__ = ["DurableRunner", "RetryPolicy", "step"]
+__all__ = ["DurableOptions", "DurableRunner", "RetryPolicy", "step"]
 
 # Loaded when they are asked for: the engine and the command line need not pay for importing the Agents SDK.
 _HOMES = {
+    "DurableOptions": "perdure.openai",
     "DurableRunner": "perdure.openai",
     "RetryPolicy": "perdure.durable",
     "step": "perdure.durable",

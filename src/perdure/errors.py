@@ -25,6 +25,8 @@ PerdureError
 ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
 └── CommandError               a command line mistake, told in one line
     └── EngineUnreachable      nothing answers at the admin address
+
+AttemptEnded                   a BaseException beside the tree: see there
 """
 
 from __future__ import annotations
@@ -110,6 +112,14 @@ class NotDurable(DurableError):
 
 class Stuck(DurableError):
     """Every task waits, and nothing that is durable can wake any of them."""
+
+
+class AttemptEnded(BaseException):
+    """Thrown into durable code that waits when its attempt ends, by suspension, crash or a lost connection.
+
+    The run is not over: its next attempt comes to the same line again. Like GeneratorExit it is for the
+    interpreter's eyes only, so it is no Exception; code that catches it must not go on.
+    """
 
 
 class StepFailed(DurableError):

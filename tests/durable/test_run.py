@@ -14,7 +14,7 @@ from journal_server import AttemptFailed, JournalServer, serve, value_of
 
 from perdure import durable
 from perdure.durable import DurableContext, step
-from perdure.errors import NotDurable
+from perdure.errors import AttemptEnded, NotDurable
 from perdure.protocol.messages import MessageType
 
 pytestmark = pytest.mark.anyio
@@ -356,7 +356,7 @@ async def test_an_attempt_that_ends_is_torn_down_in_silence(
 
 
 async def test_a_finally_block_of_a_torn_down_attempt_can_do_nothing_durable() -> None:
-    """CPython frees a suspended coroutine by resuming it with GeneratorExit; so far, and no further."""
+    """CPython frees a suspended coroutine by resuming it once; so far, and no further."""
     seen: list[str] = []
 
     async def never_called() -> None:
@@ -377,7 +377,7 @@ async def test_a_finally_block_of_a_torn_down_attempt_can_do_nothing_durable() -
             ):
                 try:
                     act()
-                except GeneratorExit:
+                except AttemptEnded:
                     seen.append("refused")
             asyncio.get_running_loop().call_soon(seen.append, "a callback ran")
             await step("after the end", never_called)
@@ -386,9 +386,35 @@ async def test_a_finally_block_of_a_torn_down_attempt_can_do_nothing_durable() -
 
     server = serve(main, suspend_always=True)
     await server.attempt()
-    assert seen == ["GeneratorExit", *["refused"] * 4]
+    assert seen == ["AttemptEnded", *["refused"] * 4]
     assert value_of(await server.run()) == "slept"
     assert server.commands() == ["Input", "Sleep", "Output"]
+
+
+async def test_a_finally_block_that_awaits_twice_is_ended_in_its_own_contextvars() -> None:
+    import contextvars
+
+    span: contextvars.ContextVar[str] = contextvars.ContextVar("span", default="none")
+    ended: list[str] = []
+
+    async def traced() -> None:
+        token = span.set("open")
+        try:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.gather(asyncio.sleep(1), return_exceptions=True)
+        finally:
+            ended.append(span.get())
+            span.reset(token)
+
+    async def main() -> None:
+        await asyncio.gather(traced(), traced())
+
+    server = serve(main, suspend_always=True)
+    await server.attempt()
+    gc.collect()
+    assert ended == ["open", "open"]
 
 
 async def test_a_journal_of_other_code_ends_the_attempt_and_is_not_caught() -> None:

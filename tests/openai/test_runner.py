@@ -67,9 +67,11 @@ async def get_weather(city: str) -> dict[str, Any]:
     return {"city": city, "degrees": 22}
 
 
-def test_the_signature_is_that_of_the_sdk() -> None:
+def test_the_signature_is_that_of_the_sdk_and_options() -> None:
     ours, theirs = inspect.signature(DurableRunner.run), inspect.signature(Runner.run)
-    assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
+    *same, options = ours.parameters.values()
+    assert (options.name, options.default) == ("options", None)
+    assert [(p.name, p.kind, p.default) for p in same] == [
         (p.name, p.kind, p.default) for p in theirs.parameters.values()
     ]
 

@@ -21,6 +21,7 @@ from restate.context import (
     SendHandle,
 )
 from restate.serde import DefaultSerde, Serde
+from restate.server_context import _restate_context_var
 
 from perdure.durable.future import DurableCall, DurableFuture, DurableSend, TaskFuture
 from perdure.errors import NotDurable
@@ -82,8 +83,9 @@ class DurableContext(ObjectContext):
         self._raw: Any = driver.context
 
     def enter(self) -> None:
-        """Make this the current context of the calling contextvars."""
+        """Make this the current context of the calling contextvars, for the SDK's own extensions too."""
         _current.set(self)
+        _restate_context_var.set(self)
 
     def fail(self, error: NotDurable) -> NotDurable:
         """Let this run fail with an error, whoever catches it on its way, and return it to be raised."""
@@ -119,7 +121,7 @@ class DurableContext(ObjectContext):
     ) -> Any:
         from perdure.durable.runs import run_step
 
-        return TaskFuture(run_step(self._driver, self, name, action, options, args, kwargs))
+        return TaskFuture(self._driver, run_step(self._driver, self, name, action, options, args, kwargs))
 
     def run(
         self,

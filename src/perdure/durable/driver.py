@@ -27,6 +27,7 @@ from restate.server_context import DisconnectedException
 from restate.vm import VMException  # type: ignore[attr-defined]
 
 from perdure.durable import blame
+from perdure.durable.combinators import Combinators
 from perdure.durable.future import DurableTimer
 from perdure.durable.loop import DeterministicLoop
 from perdure.errors import DurableError
@@ -57,6 +58,7 @@ class Driver:
         self.loop = DeterministicLoop(  # type: ignore[abstract]
             self, seed=zlib.crc32(context.request().id.encode())
         )
+        self.combinators = Combinators(self.loop)
         self._awaited: dict[Awaited, None] = {}  # in the order in which they were first awaited
         self._fetches: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], asyncio.Future[Any]]] = deque()
         self._main: asyncio.Task[Any] | None = None

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from restate.context import RestateDurableCallFuture, RestateDurableFuture, SendHandle
 
+from perdure.durable.combinators import CombinableFuture
+
 if TYPE_CHECKING:
     from perdure.durable.driver import Driver
 
 T = TypeVar("T")
 
 
-class DurableFuture(RestateDurableFuture[T]):
+class DurableFuture(CombinableFuture[T]):
     """The result of a command that has been issued. May be awaited often, by many tasks, and again after a
     cancelled await. The driver waits for it only while somebody awaits it."""
 
+    _driver: Driver
+
     def __init__(self, driver: Driver, source: RestateDurableFuture[T]) -> None:
+        super().__init__(driver.combinators)
         self.source = source
         self._driver = driver
         self._outcome: asyncio.Future[T] | None = None
@@ -27,10 +32,16 @@ class DurableFuture(RestateDurableFuture[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         while self._outcome is None:
             waiter = self._driver.loop.create_future()
-            self._waiters.append(waiter)
-            self._driver.await_outcome(self)
+            self.wake(waiter)
             yield from waiter
         return self._outcome.result()
+
+    def is_completed(self) -> bool:
+        return self._outcome is not None
+
+    def wake(self, waiter: asyncio.Future[Any]) -> None:
+        self._waiters.append(waiter)
+        self._driver.await_outcome(self)
 
     def is_awaited(self) -> bool:
         self._waiters = [waiter for waiter in self._waiters if not waiter.done()]
@@ -40,9 +51,13 @@ class DurableFuture(RestateDurableFuture[T]):
         """Called on the loop, once: wake everybody who waits, first come, first served."""
         self._outcome = outcome
         for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _complete(waiter)
         self._waiters.clear()
+
+
+def _complete(waiter: asyncio.Future[Any]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class DurableTimer:
@@ -62,15 +77,22 @@ class DurableTimer:
         self._fire(self._handle)
 
 
-class TaskFuture(RestateDurableFuture[T]):
+class TaskFuture(CombinableFuture[T]):
     """What `ctx.run` returns: it stands for a task of the loop that makes the tries of one step."""
 
-    def __init__(self, task: asyncio.Task[T]) -> None:
+    def __init__(self, driver: Driver, task: asyncio.Task[T]) -> None:
+        super().__init__(driver.combinators)
         self._task = task
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may never be awaited
 
     def __await__(self) -> Generator[Any, Any, T]:
         return asyncio.shield(self._task).__await__()
+
+    def is_completed(self) -> bool:
+        return self._task.done()
+
+    def wake(self, waiter: asyncio.Future[Any]) -> None:
+        self._task.add_done_callback(lambda _: _complete(waiter))
 
 
 class InvocationReference(SendHandle, Generic[T]):

@@ -29,14 +29,11 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from perdure.durable.blame import refusal
 from perdure.durable.task import DurableTask, SequencedFuture, Watched
-from perdure.errors import NotDurable
+from perdure.errors import AttemptEnded, NotDurable
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 Context = contextvars.Context
-
-# How often a coroutine that answers `close()` with another await is closed again before it is given up.
-_CLOSE_TRIES_MAX = 100
 
 
 class Timers(Protocol):
@@ -102,11 +99,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def abandon(self) -> None:
         """End every task at once and in silence: the attempt is over, the run is not.
 
-        CPython cannot free a suspended coroutine without resuming it once: it throws GeneratorExit at the
-        await. We do that here, at a defined point and newest task first, instead of leaving it to the
-        collector. The
-        loop is dead before it happens: what a `finally` block of the user then tries to do durably raises
-        GeneratorExit before it reaches the journal, and what it tries to schedule is dropped.
+        CPython cannot free a suspended coroutine without resuming it once, so we end them here, at a defined
+        point and newest task first, instead of leaving it to the collector. The loop is dead before it
+        happens: what a `finally` block of the user then tries to do durably raises AttemptEnded before it
+        reaches the journal, and what it tries to schedule is dropped.
         """
         if self._abandoned:
             return
@@ -120,8 +116,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 for task in reversed(list(self.tasks)):
-                    task.silence()
-                    _close(task.watched)
+                    task.end()
                 self.tasks.clear()
                 self._async_generators.clear()
         finally:
@@ -142,14 +137,14 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def check_alive(self) -> None:
         """Raise if durable code may not act any more. Called before every command that it issues."""
         if self._abandoned:
-            raise GeneratorExit
+            raise AttemptEnded
         if self.doom is not None:
             raise self.doom
 
     def refuse(self, what: str, advice: str | None = None) -> NotDurable:
         """Doom the loop for something that the running code does, and return the error to raise."""
         if self._abandoned:
-            raise GeneratorExit
+            raise AttemptEnded
         return self.condemn(refusal(what, cast(FunctionType, DeterministicLoop.run_until_idle), advice))
 
     def condemn(self, error: E) -> E:
@@ -221,12 +216,12 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[T]:
         if self._abandoned:
             coro.close()
-            raise GeneratorExit
+            raise AttemptEnded
         if _is_of_restate(coro):
             coro.close()
             raise self.refuse("awaited the handler's own restate context", _USE_DURABLE_CONTEXT)
-        watched = Watched(coro, self)
-        return DurableTask(watched, loop=self, name=name, context=context)
+        context = context or contextvars.copy_context()
+        return DurableTask(Watched(coro, self), loop=self, name=name, context=context)
 
     # ---- async generators
 
@@ -289,17 +284,6 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
 def _leave_alone(_generator: object) -> None:
     """An async generator that nobody holds any more is freed as it stands; none of its lines runs."""
-
-
-def _close(coroutine: Watched) -> None:
-    for _ in range(_CLOSE_TRIES_MAX):
-        try:
-            coroutine.close()
-        except RuntimeError:  # it awaited in a `finally`; close it there
-            continue
-        except BaseException:
-            return  # a user's `finally` raised: nobody is left to tell
-        return
 
 
 def _is_of_restate(coroutine: Any) -> bool:

@@ -8,14 +8,20 @@ already puts the task into a set.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine, Generator
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from perdure.errors import AttemptEnded
 
 if TYPE_CHECKING:
     from perdure.durable.loop import DeterministicLoop
 
 T = TypeVar("T")
+
+# How often a coroutine that answers the end with another await is told again before it is given up.
+_THROWS_MAX = 100
 
 
 class SequencedFuture(asyncio.Future[Any]):
@@ -114,11 +120,15 @@ class DurableTask(asyncio.Task[T]):
 
     _sequence: int
     watched: Watched
+    _contextvars: contextvars.Context
 
-    def __new__(cls, watched: Watched, *, loop: DeterministicLoop, **_options: Any) -> DurableTask[T]:
+    def __new__(
+        cls, watched: Watched, *, loop: DeterministicLoop, context: contextvars.Context, **_options: Any
+    ) -> DurableTask[T]:
         self = super().__new__(cls)
         self._sequence = loop.next_hash()
         self.watched = watched
+        self._contextvars = context
         watched.task = self
         loop.tasks[self] = None
         return self
@@ -129,9 +139,18 @@ class DurableTask(asyncio.Task[T]):
     def get_coro(self) -> Any:
         return self.watched.coroutine
 
-    def silence(self) -> None:
-        """Log nothing when this task is freed before it is done."""
+    def end(self) -> None:
+        """End the coroutine where it stands, in the contextvars of its task, and say nothing to the log.
+
+        Not by `close()`: an await in a `finally` would end that with a RuntimeError that unwinds the outer
+        coroutines and leaves the innermost one suspended, for the collector to run when it likes.
+        """
         self._log_destroy_pending = False
+        for _ in range(_THROWS_MAX):
+            try:
+                self._contextvars.run(self.watched.throw, AttemptEnded())
+            except BaseException:
+                return  # it came to its end; if a `finally` of the user raised, nobody is left to tell
 
 
 def _foreign(watched: Watched, awaited: asyncio.Future[Any]) -> BaseException:

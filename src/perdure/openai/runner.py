@@ -24,6 +24,7 @@ from perdure import durable
 from perdure.durable.step import final
 from perdure.errors import NotDurable
 from perdure.openai import compat
+from perdure.openai.options import DurableOptions, entered
 
 TContext = TypeVar("TContext")
 
@@ -48,8 +49,11 @@ class DurableRunner:
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
         session: Session | None = None,
+        options: DurableOptions | None = None,
     ) -> RunResult:
         """`agents.Runner.run`, durably: same parameters, same result, same exceptions.
+
+        options: what Perdure adds; without it, those of the enclosing run or handler.
 
         Call it in a restate handler, or from code that a durable run is running already. With
         `context=ctx`, the restate context, tools whose first parameter is a RunContextWrapper get it as
@@ -62,19 +66,20 @@ class DurableRunner:
 
         async def main() -> RunResult:
             durable_context: Any = durable.current() if isinstance(context, restate.Context) else context
-            result = await Runner.run(
-                starting_agent,
-                input,
-                context=durable_context,
-                max_turns=max_turns,
-                hooks=hooks,
-                run_config=run_config,
-                error_handlers=error_handlers,
-                previous_response_id=previous_response_id,
-                auto_previous_response_id=auto_previous_response_id,
-                conversation_id=conversation_id,
-                session=session,
-            )
+            with entered(options):
+                result = await Runner.run(
+                    starting_agent,
+                    input,
+                    context=durable_context,
+                    max_turns=max_turns,
+                    hooks=hooks,
+                    run_config=run_config,
+                    error_handlers=error_handlers,
+                    previous_response_id=previous_response_id,
+                    auto_previous_response_id=auto_previous_response_id,
+                    conversation_id=conversation_id,
+                    session=session,
+                )
             result.context_wrapper.context = context  # the handler's own again, where the handler looks at it
             return result
 
