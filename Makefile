@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check lint bench bench-steps simulate install npm npm-typescript lock proto clean
+.PHONY: demo test test-lowest check lint bench bench-steps simulate install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 
@@ -36,8 +36,17 @@ $(VENV)/.local-model: examples/requirements.txt $(VENV)/.installed
 	@touch $@
 
 # Everything that is tested.
-test: install npm npm-typescript lint
+test: install npm npm-typescript lint test-lowest
 	$(BIN)/pytest -q -n auto --dist loadgroup
+
+# What wraps the Agents SDK, on the lowest version of it that pyproject.toml allows. It lies in front of the installed
+# one on the path, so one virtual environment is enough. The newest version is the locked one.
+test-lowest: install build/lowest/.installed
+	PYTHONPATH=build/lowest $(BIN)/pytest -q -n auto tests/openai
+
+build/lowest/.installed: tests/openai/lowest.txt $(VENV)/.installed
+	@$(call pip,--no-deps --upgrade --target build/lowest -r tests/openai/lowest.txt)
+	@touch $@
 
 check: test
 

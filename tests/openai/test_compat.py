@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from agents.run_internal import run_loop
 
@@ -28,3 +31,10 @@ def test_an_sdk_that_lacks_a_name_is_told_in_words(point: compat.Point) -> None:
         point.find()
     assert "openai-agents" in str(caught.value)
     assert point.name in str(caught.value)
+
+
+def test_the_lowest_version_that_is_tested_is_the_lowest_that_is_allowed() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (allowed,) = [need for need in project["dependencies"] if need.startswith("openai-agents")]
+    lowest = (Path(__file__).parent / "lowest.txt").read_text().strip().partition("==")[2]
+    assert allowed.startswith(f"openai-agents>={lowest},")

@@ -17,7 +17,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from restate.context import RunOptions
 from restate.exceptions import TerminalError
@@ -74,6 +74,21 @@ class Codec(Generic[T]):
     failure_from_json: Callable[[str, failures.Failure], Exception] = failures.from_json
 
 
+class Watch(Protocol):
+    """What a try changes beside its result, in an object that it shares with the code on the loop. Made when
+    the try is issued.
+    """
+
+    def changes(self, scope: StepScope) -> values.Json | None:
+        """What the closure, which has ended now, changed; None if nothing."""
+
+    def redo(self, changes: values.Json | None) -> None:
+        """Make journaled changes again, in a process where the closure did not run."""
+
+    def end(self) -> None:
+        """Nobody waits for the try any more."""
+
+
 @overload
 async def step(  # first: a result that can be awaited is awaited
     name: str,
@@ -115,12 +130,13 @@ async def step(
     """
     context = current()
     if context is None:
-        raise _misplaced(name)
+        raise misplaced(name)
     codec: Codec[T] = Codec() if serde is None else serde_codec(serde)
     return await tries(context, name, action, args, retry, codec)
 
 
-def _misplaced(name: str) -> NotDurable:
+def misplaced(name: str) -> NotDurable:
+    """The error for a step in code that belongs to no durable run, or to another step."""
     if (outer := enclosing_step()) is not None:
         return outer.refuse(
             f"step {name!r} is inside the step {outer.name!r}, which is one journal entry already. Call "
@@ -142,11 +158,12 @@ async def tries(
     retry: RetryPolicy,
     codec: Codec[T],
     first: Try[T] | None = None,
+    watch: Callable[[], Watch] | None = None,
 ) -> T:
-    """Make the tries of a step. `first` is one that has been issued already."""
+    """Make the tries of a step. `first` is one that has been issued already; `watch` starts one for a try."""
     attempt = 1
     while True:
-        entry = await (first or Try(context, name, action, args, retry, codec, attempt))
+        entry = await (first or Try(context, name, action, args, retry, codec, attempt, watch and watch()))
         if "misuse" in entry:
             raise context.fail(NotDurable(entry["misuse"]))
         if "error" not in entry:
@@ -184,7 +201,10 @@ class Try(Generic[T]):
         retry: RetryPolicy,
         codec: Codec[T],
         attempt: int,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
+        self._ran_here = False
         self._name, self._action, self._args = name, action, args
         self._retry, self._codec, self._attempt = retry, codec, attempt
         self._contextvars = contextvars.copy_context()
@@ -195,11 +215,17 @@ class Try(Generic[T]):
 
     def __await__(self) -> Any:
         try:
-            return (yield from self._future.__await__())
+            entry = yield from self._future.__await__()
         except asyncio.CancelledError:
             if self._closure is not None:
                 self._closure.cancel()
             raise
+        finally:
+            if self._watch is not None:
+                self._watch.end()
+        if self._watch is not None and not self._ran_here:
+            self._watch.redo(entry.get("changes"))
+        return entry
 
     async def _perform(self) -> dict[str, Any]:
         """The closure of the run, on the real loop. Its value is an envelope, so the run itself never
@@ -214,13 +240,19 @@ class Try(Generic[T]):
         except asyncio.CancelledError:  # the attempt is over
             self._closure.cancel()
             raise
+        self._ran_here = True
+        changes = self._watch.changes(scope) if self._watch is not None else None
         if scope.misuse is not None:
             return {"misuse": scope.misuse}
-        if self._closure.cancelled():
+        envelope = self._envelope(self._closure)
+        return envelope if changes is None else {**envelope, "changes": changes}
+
+    def _envelope(self, closure: asyncio.Task[T]) -> dict[str, Any]:
+        if closure.cancelled():
             return {"error": failures.to_json(asyncio.CancelledError("the step was cancelled"))}
-        error = self._closure.exception()
+        error = closure.exception()
         if error is None:
-            return self._success(self._closure.result())
+            return self._success(closure.result())
         failure = self._codec.failure_to_json(error)
         if (delay_ms := self._retry.delay_ms(error, self._attempt)) is not None:
             failure["retry_in_ms"] = delay_ms

@@ -1,6 +1,6 @@
 """Values of steps as JSON that comes back as what it was.
 
-Plain JSON stays plain and readable in the journal. Pydantic models, dataclasses, enums and the common
+Plain JSON stays plain and readable in the journal. Pydantic models, dataclasses, enums, sets and the common
 scalar types are written as JSON too, and their types are kept beside the value, by JSON pointer, never
 inside it: what a step returns may come from a stranger, and a stranger's JSON must not name a class to
 import.
@@ -88,6 +88,10 @@ def _plain(value: object, pointer: str, types: dict[str, str]) -> Json:
         if cls is tuple:
             types[pointer] = "builtins:tuple"
         return [_plain(item, _below(pointer, i), types) for i, item in enumerate(value)]  # type: ignore[arg-type,var-annotated]
+    if cls in (set, frozenset):
+        types[pointer] = f"builtins:{cls.__name__}"
+        items = sorted(value, key=repr)  # type: ignore[call-overload]
+        return [_plain(item, _below(pointer, i), types) for i, item in enumerate(items)]
     if isinstance(value, (BaseModel, Enum, *_SCALARS)) or dataclasses.is_dataclass(value):
         try:
             types[pointer] = importable_name(cls)

@@ -24,8 +24,9 @@ from agents import (
 )
 from agents.tool_context import ToolContext
 
-from perdure.durable import ONCE, current, step, values
+from perdure.durable import current, values
 from perdure.errors import NotDurable
+from perdure.openai.context_changes import step_in_context
 
 T = typing.TypeVar("T")
 
@@ -51,7 +52,9 @@ def _takes_wrapper(function: Callable[..., object]) -> bool:
     return (typing.get_origin(annotation) or annotation) in (RunContextWrapper, ToolContext)
 
 
-async def call_tool(name: str, invoke: Callable[[], Awaitable[tuple[Any, bool]]]) -> tuple[Any, bool]:
+async def call_tool(
+    name: str, context: RunContextWrapper[Any], invoke: Callable[[], Awaitable[tuple[Any, bool]]]
+) -> tuple[Any, bool]:
     """Call a plain tool as one step.
 
     invoke: calls the tool, its failure_error_function included, and returns its output and whether the SDK
@@ -67,7 +70,7 @@ async def call_tool(name: str, invoke: Callable[[], Awaitable[tuple[Any, bool]]]
             else {"output": _journalable(output)}
         )
 
-    recorded: dict[str, Any] = await step(name, act, retry=ONCE)
+    recorded: dict[str, Any] = await step_in_context(name, context, act)
     return recorded["output"], recorded.get("is_error", False)
 
 

@@ -31,7 +31,7 @@ async def _invoke_tool(
 
     if function_tool._is_agent_tool or tools.asks_for_restate_context(_function_of(function_tool), context):
         return await original(function_tool=function_tool, context=context, arguments=arguments)
-    output, is_error = await tools.call_tool(function_tool.name, invoke)
+    output, is_error = await tools.call_tool(function_tool.name, context, invoke)
     _, result_type = _INVOCATION_RESULT.find()
     return result_type(output, is_sdk_generated_error=is_error)
 
