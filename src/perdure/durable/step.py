@@ -171,7 +171,7 @@ async def tries(
 ) -> T:
     """Make the tries of a step.
 
-    first: one that has been issued already. watch: starts one for a try. key: the idempotency key of them all,
+    first: one that has been issued already. watch: starts one for a try. key: the idempotency key of all,
     if it is not to be made of the name. claim: awaited before each try.
     """
     attempt = 1
