@@ -3,16 +3,29 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perdure.durable import RetryPolicy, step
+    from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, step
     from perdure.openai import DurableOptions, DurableRunner
 
-__all__ = ["DurableOptions", "DurableRunner", "RetryPolicy", "step"]
+__all__ = [
+    "DurableOptions",
+    "DurableRunner",
+    "Happened",
+    "NotHappened",
+    "RetryPolicy",
+    "effect",
+    "idempotency_key",
+    "step",
+]
 
 # Loaded when they are asked for: the engine and the command line need not pay for importing the Agents SDK.
 _HOMES = {
     "DurableOptions": "perdure.openai",
     "DurableRunner": "perdure.openai",
+    "Happened": "perdure.durable",
+    "NotHappened": "perdure.durable",
     "RetryPolicy": "perdure.durable",
+    "effect": "perdure.durable",
+    "idempotency_key": "perdure.durable",
     "step": "perdure.durable",
 }
 

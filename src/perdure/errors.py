@@ -19,6 +19,7 @@ PerdureError
 ├── DurableError
 │   ├── NotDurable             something that cannot be journaled was awaited or called
 │   ├── Stuck                  no task can ever wake again
+│   ├── EffectUnknown          an effect may have taken place or not, and it must not be repeated
 │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
 │   └── NotSerialisable        a step returned what the journal cannot give back
 ├── StillWaiting               a test waited for a result, and it did not come in time
@@ -120,6 +121,26 @@ class AttemptEnded(BaseException):
     The run is not over: its next attempt comes to the same line again. Like GeneratorExit it is for the
     interpreter's eyes only, so it is no Exception; code that catches it must not go on.
     """
+
+
+class EffectUnknown(DurableError):
+    """An effect may have taken place or not.
+
+    Raised when the process ended between the claim of an effect and its record. An action that cannot tell
+    either (its request went out, and no answer came) may raise it too: then `on_unknown` decides.
+
+    `effect` is the effect's name, `key` the idempotency key that it was started with.
+    """
+
+    def __init__(
+        self, effect: str, key: str, why: str = "its process ended before it could record it"
+    ) -> None:
+        super().__init__(
+            f"whether effect {effect!r} took place is unknown: {why}. It was not started again. Look for its "
+            f"idempotency key {key!r} on the other side; on_unknown=... can do that, start it again, or ask"
+        )
+        self.effect = effect
+        self.key = key
 
 
 class StepFailed(DurableError):

@@ -9,6 +9,7 @@ checks every replay, and an attempt that takes another way than the journal fail
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 import json
 from collections.abc import Callable, Coroutine, Sequence
@@ -100,6 +101,19 @@ class JournalServer:
     def cancel(self) -> None:
         signal = pb.Notification(signal_id=messages.SIGNAL_CANCEL, void=pb.Void())
         self.waiting.append(Outcome("cancel", Frame(MessageType.SIGNAL, 0, signal.SerializeToString())))
+
+    def resolve_awakeable(self, awakeable_id: str, body: bytes) -> None:
+        self._signal(awakeable_id, pb.Notification(value=pb.Value(content=body)))
+
+    def reject_awakeable(self, awakeable_id: str, message: str) -> None:
+        self._signal(awakeable_id, pb.Notification(failure=pb.Failure(code=500, message=message)))
+
+    def _signal(self, awakeable_id: str, signal: pb.Notification) -> None:
+        encoded = awakeable_id.removeprefix("sign_1")
+        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        signal.signal_id = int.from_bytes(raw[-4:], "big")
+        frame = Frame(MessageType.SIGNAL, 0, signal.SerializeToString())
+        self.waiting.append(Outcome(f"signal:{signal.signal_id}", frame))
 
     def commands(self) -> list[str]:
         """The commands of the journal, like 'Run lookup'."""

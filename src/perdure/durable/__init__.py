@@ -1,6 +1,7 @@
 """Deterministic asyncio for any restate.Context. It knows nothing of agents."""
 
-from perdure.durable.context import DurableContext, current
+from perdure.durable.context import DurableContext, begun_before, current, idempotency_key
+from perdure.durable.effect import Happened, Judge, NotHappened, Outcome, effect
 from perdure.durable.run import on_deterministic_loop, run
 from perdure.durable.step import ONCE, TRANSIENT, RetryPolicy, step
 
@@ -8,8 +9,15 @@ __all__ = [
     "ONCE",
     "TRANSIENT",
     "DurableContext",
+    "Happened",
+    "Judge",
+    "NotHappened",
+    "Outcome",
     "RetryPolicy",
+    "begun_before",
     "current",
+    "effect",
+    "idempotency_key",
     "on_deterministic_loop",
     "run",
     "step",

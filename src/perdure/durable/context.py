@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextvars
+import weakref
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote
 from uuid import UUID
 
+import restate
 from restate.context import (
     DurablePromise,
     ObjectContext,
@@ -49,8 +53,10 @@ class StepScope:
     A misuse in there may be swallowed by what the closure calls, so it is noted here, and fails the run.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, idempotency_key: str, begun_before: bool) -> None:
         self.name = name
+        self.idempotency_key = idempotency_key
+        self.begun_before = begun_before
         self.misuse: str | None = None
 
     def enter(self) -> None:
@@ -68,6 +74,38 @@ _scope: contextvars.ContextVar[StepScope | None] = contextvars.ContextVar("perdu
 def enclosing_step() -> StepScope | None:
     """The step whose closure the calling code runs in; None outside of one."""
     return _scope.get()
+
+
+def idempotency_key() -> str:
+    """The key of the step that the calling code runs in: `<invocation id>/<step's name>`, and `/2` for the
+    second of that name, and so on.
+
+    All tries of the step have it, in all attempts; no other step of any invocation does. It is ASCII, fit
+    for a header. Raises NotDurable outside of a step.
+    """
+    return _inside().idempotency_key
+
+
+def begun_before() -> bool:
+    """Whether an attempt that left no result began the try of a step that the calling code runs in.
+
+    True is certain. False is not: a process may be killed before the journal has heard that it began.
+    Raises NotDurable outside of a step.
+    """
+    return _inside().begun_before
+
+
+def _inside() -> StepScope:
+    if (scope := _scope.get()) is None:
+        raise NotDurable(
+            "an idempotency key belongs to a step, and this code is in none. Ask for it in the function that "
+            "step(...) or effect(...) is given, or in a tool that is one step"
+        )
+    return scope
+
+
+# How often a name was used for an idempotency key: per attempt, since a replay uses them again in order.
+_names_used: weakref.WeakKeyDictionary[restate.Context, Counter[str]] = weakref.WeakKeyDictionary()
 
 
 class DurableContext(ObjectContext):
@@ -90,6 +128,17 @@ class DurableContext(ObjectContext):
     def fail(self, error: NotDurable) -> NotDurable:
         """Let this run fail with an error, whoever catches it on its way, and return it to be raised."""
         return self._driver.loop.condemn(error)
+
+    def idempotency_key(self, name: str) -> str:
+        """A new key. The same one at the same point of every replay; see the function of that name."""
+        used = _names_used.setdefault(self._raw, Counter())
+        used[name] += 1
+        nth = f"/{used[name]}" if used[name] > 1 else ""
+        return f"{self._raw.request().id}/{quote(name, safe='')}{nth}"
+
+    def is_replaying(self) -> bool:
+        """Whether the next command is in the journal already, so that an earlier attempt has issued it."""
+        return bool(self._raw.vm.is_replaying())
 
     def detach(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""

@@ -41,7 +41,8 @@ def run_step(
     codec: Codec[T] = Codec() if isinstance(options.serde, DefaultSerde) else serde_codec(options.serde)
     retry = _policy(options)
     action = functools.partial(action, *args, **kwargs)
-    first = Try(context, name, action, (), retry, codec, attempt=1)
+    key = context.idempotency_key(name)
+    first = Try(context, name, action, (), retry, codec, attempt=1, key=key)
     return driver.loop.create_task(
         _settled(tries(context, name, action, (), retry, codec, first)), name=f"run {name}"
     )

@@ -26,7 +26,7 @@ from restate.serde import Serde
 from perdure.durable import failures, values
 from perdure.durable.context import DurableContext, StepScope, current, enclosing_step
 from perdure.durable.future import DurableFuture
-from perdure.errors import NotDurable, NotSerialisable
+from perdure.errors import EffectUnknown, NotDurable, NotSerialisable
 
 T = TypeVar("T")
 Action = Callable[..., Awaitable[T]] | Callable[..., T]
@@ -87,6 +87,13 @@ class Watch(Protocol):
 
     def end(self) -> None:
         """Nobody waits for the try any more."""
+
+
+class Claim(Protocol):
+    """Leave to start an action once. See `effect`."""
+
+    def spend(self) -> EffectUnknown | None:
+        """None, and the action may start now; or why it must not."""
 
 
 @overload
@@ -159,11 +166,22 @@ async def tries(
     codec: Codec[T],
     first: Try[T] | None = None,
     watch: Callable[[], Watch] | None = None,
+    key: str | None = None,
+    claim: Callable[[], Awaitable[Claim]] | None = None,
 ) -> T:
-    """Make the tries of a step. `first` is one that has been issued already; `watch` starts one for a try."""
+    """Make the tries of a step.
+
+    first: one that has been issued already. watch: starts one for a try. key: the idempotency key of all,
+    if it is not to be made of the name. claim: awaited before each try.
+    """
     attempt = 1
+    key = key or (first.key if first is not None else context.idempotency_key(name))
     while True:
-        entry = await (first or Try(context, name, action, args, retry, codec, attempt, watch and watch()))
+        claimed = await claim() if claim is not None else None
+        watching = watch() if watch is not None else None
+        entry = await (
+            first or Try(context, name, action, args, retry, codec, attempt, key, watching, claimed)
+        )
         if "misuse" in entry:
             raise context.fail(NotDurable(entry["misuse"]))
         if "error" not in entry:
@@ -201,10 +219,14 @@ class Try(Generic[T]):
         retry: RetryPolicy,
         codec: Codec[T],
         attempt: int,
+        key: str,
         watch: Watch | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self._watch = watch
         self._ran_here = False
+        self.key, self._claim = key, claim
+        self._begun_before = context.is_replaying()  # asked before our command takes its place
         self._name, self._action, self._args = name, action, args
         self._retry, self._codec, self._attempt = retry, codec, attempt
         self._contextvars = contextvars.copy_context()
@@ -231,7 +253,9 @@ class Try(Generic[T]):
         """The closure of the run, on the real loop. Its value is an envelope, so the run itself never
         fails.
         """
-        scope = StepScope(self._name)
+        if self._claim is not None and (unknown := self._claim.spend()) is not None:
+            return {"error": failures.to_json(unknown)}
+        scope = StepScope(self._name, self.key, self._begun_before)
         self._contextvars.run(scope.enter)
         loop = asyncio.get_running_loop()
         self._closure = loop.create_task(self._act(), context=self._contextvars, name=f"step {self._name}")

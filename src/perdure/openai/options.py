@@ -6,6 +6,7 @@ import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from perdure.durable import RetryPolicy
 
@@ -21,9 +22,14 @@ class DurableOptions:
     model_retry: which errors of a model call are tried again, and when. Each try is one journal entry, the
         pause between two is a durable sleep, and a Retry-After of the provider is obeyed. An agent with
         `ModelSettings(retry=...)` follows that instead.
+    approvals: "wait" makes `DurableRunner.run` wait for the decisions on tool calls that need approval;
+        "return" hands them to the caller as `result.interruptions`, as the SDK's `Runner.run` does.
+    approval_timeout_ms: a call that is not decided after so long is rejected. None waits for ever.
     """
 
     model_retry: RetryPolicy = MODEL_RETRY
+    approvals: Literal["wait", "return"] = "wait"
+    approval_timeout_ms: int | None = None
 
 
 _options: contextvars.ContextVar[DurableOptions | None] = contextvars.ContextVar(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeVar
 
 import restate
@@ -24,6 +25,7 @@ from perdure import durable
 from perdure.durable.step import final
 from perdure.errors import NotDurable
 from perdure.openai import compat
+from perdure.openai.compat.approvals import application_context, decided
 from perdure.openai.options import DurableOptions, entered
 
 TContext = TypeVar("TContext")
@@ -55,6 +57,9 @@ class DurableRunner:
 
         options: what Perdure adds; without it, those of the enclosing run or handler.
 
+        A tool call that needs approval suspends the invocation until somebody decides (see approvals.py),
+        unless the options say `approvals="return"`.
+
         Call it in a restate handler, or from code that a durable run is running already. With
         `context=ctx`, the restate context, tools whose first parameter is a RunContextWrapper get it as
         `wrapper.context`, and orchestrate steps of their own.
@@ -65,22 +70,30 @@ class DurableRunner:
         """
 
         async def main() -> RunResult:
-            durable_context: Any = durable.current() if isinstance(context, restate.Context) else context
-            with entered(options):
-                result = await Runner.run(
-                    starting_agent,
+            theirs: Any = application_context(input) if context is None else context
+            ours: Any = durable.current() if isinstance(theirs, restate.Context) else theirs
+            run = partial(
+                Runner.run,
+                starting_agent,
+                hooks=hooks,
+                run_config=run_config,
+                error_handlers=error_handlers,
+                session=session,
+            )
+            with entered(options) as current:
+                result = await run(
                     input,
-                    context=durable_context,
+                    context=ours,
                     max_turns=max_turns,
-                    hooks=hooks,
-                    run_config=run_config,
-                    error_handlers=error_handlers,
                     previous_response_id=previous_response_id,
                     auto_previous_response_id=auto_previous_response_id,
                     conversation_id=conversation_id,
-                    session=session,
                 )
-            result.context_wrapper.context = context  # the handler's own again, where the handler looks at it
+                while result.interruptions and current.approvals == "wait":
+                    state = await decided(result, current.approval_timeout_ms)
+                    result = await run(state)  # which knows its context, turns and conversation
+            if ours is not theirs:  # the handler's own again, where the handler looks at it
+                result.context_wrapper.context = theirs
             return result
 
         try:

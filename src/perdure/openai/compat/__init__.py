@@ -8,12 +8,12 @@ the SDK's own function.
 
 from __future__ import annotations
 
-from perdure.openai.compat import models, sessions, tools
+from perdure.openai.compat import approvals, models, sessions, tools
 from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
-_CONCERNS = (models, tools, sessions)
+_CONCERNS = (models, tools, sessions, approvals)
 
 
 def install() -> None:
