@@ -207,17 +207,6 @@ def final(error: Exception) -> Exception:
     return error
 
 
-def not_final(error: Exception) -> Exception:
-    """The inverse of `final`, for a caller that may try again."""
-    root: BaseException = error
-    while root.__cause__ is not None:
-        if isinstance(root.__cause__, TerminalError):
-            root.__cause__ = None
-            break
-        root = root.__cause__
-    return error
-
-
 class Try(Generic[T]):
     """One try of a step: one run entry. Issued when it is made."""
 
@@ -278,6 +267,7 @@ class Try(Generic[T]):
         self._ran_here = True
         changes = self._watch.changes(scope) if self._watch is not None else None
         if scope.misuse is not None:
+            self._closure.cancelled() or self._closure.exception()  # retrieved: the misuse tells what it does
             return {"misuse": scope.misuse}
         envelope = self._envelope(self._closure)
         return envelope if changes is None else {**envelope, "changes": changes}

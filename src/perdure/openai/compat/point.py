@@ -49,16 +49,12 @@ class Point:
         )
 
 
-def durable_or(
-    original: Callable[..., Any],
-    replacement: Callable[..., Any],
-    where: Callable[[], bool] = on_deterministic_loop,
-) -> Callable[..., Any]:
-    """The SDK's function, and `replacement(original, ...)` in its place where `where()` holds."""
+def durable_or(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
+    """The SDK's function, and `replacement(original, ...)` in its place on a deterministic loop."""
 
     @functools.wraps(original)
     def choose(*args: Any, **options: Any) -> Any:
-        if where():
+        if on_deterministic_loop():
             return replacement(original, *args, **options)
         return original(*args, **options)
 

@@ -1,0 +1,61 @@
+"""Guardrails: the verdict of each is one journal entry, `guardrail <name>`, so no replay judges again.
+
+A plain function is one step. An async one runs on the deterministic loop, where it may run agents and make
+steps of its own; its verdict is journaled when it is known. A replay goes through it once more, with the
+recorded answers, and then the recorded verdict counts, whatever the function says this time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from agents import GuardrailFunctionOutput, RunContextWrapper, ToolGuardrailFunctionOutput
+
+from perdure.durable import ONCE, step, values
+from perdure.openai.context_changes import step_in_context
+
+Verdict = TypeVar("Verdict", GuardrailFunctionOutput, ToolGuardrailFunctionOutput)
+
+
+async def journaled_verdict(
+    cls: type[Verdict],
+    name: str,
+    run_context: RunContextWrapper[Any],
+    function: Callable[..., Any],
+    *data: Any,
+) -> Verdict:
+    """What the guardrail `function(*data)` says, once in the life of the invocation.
+
+    The verdict's `output_info` is its text where the journal cannot hold the object. An error of a plain
+    function is journaled and not tried again; an async function fails as its own steps do.
+    """
+    entry = f"guardrail {name}"
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        verdict = await function(*data)
+
+        async def record() -> dict[str, Any]:
+            return _fields(cls, verdict)
+
+        return cls(**await step(entry, record, retry=ONCE))
+
+    def judge() -> Any:
+        said = function(*data)
+        return _later(cls, said) if inspect.isawaitable(said) else _fields(cls, said)
+
+    return cls(**await step_in_context(entry, run_context, judge))
+
+
+async def _later(cls: type[Any], verdict: Awaitable[Any]) -> dict[str, Any]:
+    return _fields(cls, await verdict)
+
+
+def _fields(cls: type[Any], verdict: Any) -> dict[str, Any]:
+    fields = {field.name: getattr(verdict, field.name) for field in dataclasses.fields(cls)}
+    try:
+        values.to_json(fields["output_info"])
+    except TypeError:
+        fields["output_info"] = str(fields["output_info"])
+    return fields
