@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test test-lowest check lint bench bench-steps simulate install npm npm-typescript lock proto clean
+.PHONY: demo test test-lowest check lint bench bench-steps simulate crash install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 
@@ -95,6 +95,10 @@ SEED ?= 1
 RUNS ?= 1000
 simulate: install
 	$(BIN)/python -m perdure.testing.simulator --seed $(SEED) --runs $(RUNS)
+
+# SIGKILL at every step of every kind of run, on both engines; the table of what went wrong must be all zeros (5 minutes).
+crash: install npm
+	PYTHONPATH=tests/support $(BIN)/python tests/support/crash_matrix.py
 
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
 lock:

@@ -146,14 +146,24 @@ class EffectUnknown(DurableError):
 class StepFailed(DurableError):
     """A step failed for good with an error that the journal cannot rebuild as the object that it was.
 
-    `step` is the step's name, `type_name` the original error's `module:qualified.name`.
+    `step` is the step's name, `type_name` the original error's `module:qualified.name`, `status` the HTTP
+    status that it carried, if any, and `headers` what its response said about another try.
     """
 
-    def __init__(self, step: str, type_name: str, message: str) -> None:
+    def __init__(
+        self,
+        step: str,
+        type_name: str,
+        message: str,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(f"step {step!r} failed with {type_name.rpartition(':')[2]}: {message}")
         self.step = step
         self.type_name = type_name
         self.message = message
+        self.status = status
+        self.headers = headers or {}
 
 
 class NotSerialisable(DurableError):

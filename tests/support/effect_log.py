@@ -17,7 +17,9 @@ PATH_ENV = "EFFECT_LOG"
 
 @dataclass(frozen=True)
 class Line:
-    """`event` is `ran` when the effect took place, `saw` when durable code was given its recorded result."""
+    """`event` is `ran` when the effect took place, `saw` when durable code was given its recorded result, and
+    `given` beside it has the process that it was given in.
+    """
 
     event: str
     invocation: str
@@ -35,6 +37,11 @@ def ran(invocation: str, step: str) -> str:
 def saw(invocation: str, step: str, receipt: str) -> None:
     """Durable code was given the result of the step, so it is recorded."""
     _append(Line("saw", invocation, step, receipt))
+
+
+def given(invocation: str, step: str) -> None:
+    """Durable code of this process was given the result of the step; the receipt is the process's id."""
+    _append(Line("given", invocation, step, str(os.getpid())))
 
 
 def _append(line: Line) -> None:

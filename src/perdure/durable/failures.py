@@ -8,6 +8,8 @@ alike.
 from __future__ import annotations
 
 import builtins
+import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict
@@ -25,13 +27,23 @@ class Failure(TypedDict, total=False):
     args_types: dict[str, str]
     state: values.Json
     state_types: dict[str, str]
+    status: int  # of HTTP
+    headers: dict[str, str]  # of the HTTP response, only those of `KEPT_HEADERS`
     retry_in_ms: int  # only if there is to be another try
+
+
+# Of the headers of a failed response, those that say what to do about it. The others may hold secrets.
+KEPT_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type")
 
 
 def to_json(error: BaseException) -> Failure:
     """What the journal keeps of an error. Never raises: what does not fit is left out."""
     cls = type(error)
     failure = Failure(type=f"{cls.__module__}:{cls.__qualname__}", message=str(error))
+    if (status := status_of(error)) is not None:
+        failure["status"] = status
+    if headers := kept_headers(error):
+        failure["headers"] = headers
     try:
         values.importable_name(cls)
         args, args_types = values.to_json(list(error.args))
@@ -51,7 +63,9 @@ def from_json(step: str, failure: Failure) -> Exception:
             return _rebuilt(failure)
         except Exception:  # the class changed since; its name and message are still worth telling
             pass
-    return StepFailed(step, failure["type"], failure["message"])
+    return StepFailed(
+        step, failure["type"], failure["message"], failure.get("status"), failure.get("headers")
+    )
 
 
 def _rebuilt(failure: Failure) -> Exception:
@@ -87,21 +101,35 @@ _TRANSIENT_CLASSES = frozenset(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed later: a network error, a time-out, 408, 409, 425, 429, 5xx."""
+    """Whether the same call may succeed later: a network error, a time-out, 408, 409, 425, 429, 5xx. If the
+    other side says itself whether to try again, in an `x-should-retry` header, that holds.
+    """
+    said = kept_headers(error).get("x-should-retry")
+    if said in ("true", "false"):
+        return said == "true"
     status = status_of(error)
     if status is not None:
         return status in _TRANSIENT_STATUSES or status >= 500
-    return any(cls.__name__ in _TRANSIENT_CLASSES for cls in type(error).__mro__)
+    return any(c.__name__ in _TRANSIENT_CLASSES for link in _causes(error) for c in type(link).__mro__)
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error of any HTTP library carries."""
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("status_code", "status", "code"):
-            status = getattr(holder, name, None)
-            if isinstance(status, int) and not isinstance(status, bool) and 100 <= status < 600:
-                return status
+    """The HTTP status that an error of any HTTP library carries, or the error that it was raised from."""
+    for link in _causes(error):
+        for holder in (link, getattr(link, "response", None)):
+            for name in ("status_code", "status", "code"):
+                status = getattr(holder, name, None)
+                if isinstance(status, int) and not isinstance(status, bool) and 100 <= status < 600:
+                    return status
     return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was explicitly raised from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def retry_after_ms(error: BaseException) -> int | None:
@@ -113,27 +141,45 @@ def retry_after_ms(error: BaseException) -> int | None:
         asked = asked.total_seconds()
     if isinstance(asked, (int, float)) and not isinstance(asked, bool):
         return max(0, round(asked * 1000))
-    for holder in (error, getattr(error, "response", None)):
-        headers = getattr(holder, "headers", None)
-        if hasattr(headers, "get"):
-            if (value := _header(headers, "retry-after-ms")) is not None and value.strip().isdigit():
-                return int(value)
-            if (value := _header(headers, "retry-after")) is not None:
-                return _delay_ms(value)
+    headers = _headers_of(error)
+    for name, unit_ms in (("retry-after-ms", 1), ("retry-after", 1000)):
+        if (value := headers.get(name)) is not None and (delay_ms := _delay_ms(value, unit_ms)) is not None:
+            return delay_ms
     return None
 
 
-def _header(headers: Any, name: str) -> str | None:
-    value = headers.get(name) or headers.get(name.title())
-    return value if isinstance(value, str) else None
+def kept_headers(error: BaseException) -> dict[str, str]:
+    """Of the headers of an error's HTTP response, those of `KEPT_HEADERS`.
+
+    A Retry-After that is a date becomes a number of seconds: who reads it again in a replay must find the
+    same.
+    """
+    headers = _headers_of(error)
+    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+    if "retry-after" in kept and (delay_ms := _delay_ms(kept["retry-after"], 1000)) is not None:
+        kept["retry-after"] = f"{delay_ms / 1000:g}"
+    return kept
 
 
-def _delay_ms(value: str) -> int | None:
+def _headers_of(error: BaseException) -> dict[str, str]:
+    """The headers that an error of any HTTP library carries, or one of its causes, in lower case."""
+    for link in _causes(error):
+        for holder in (link, getattr(link, "response", None)):
+            for name in ("headers", "response_headers"):
+                items = getattr(getattr(holder, name, None), "items", None)
+                pairs = items() if callable(items) else ()
+                if found := {str(k).lower(): v for k, v in pairs if isinstance(v, str)}:
+                    return found
+    return {}
+
+
+def _delay_ms(value: str, unit_ms: int) -> int | None:
+    """A number, or an HTTP date, from now on."""
     try:
-        return max(0, round(float(value) * 1000))
+        delay_ms = float(value) * unit_ms
     except ValueError:
-        pass
-    try:
-        return max(0, round((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds() * 1000))
-    except (TypeError, ValueError):
-        return None
+        try:
+            delay_ms = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds() * 1000
+        except (TypeError, ValueError):
+            return None
+    return max(0, round(delay_ms)) if math.isfinite(delay_ms) else None

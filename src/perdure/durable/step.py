@@ -207,6 +207,17 @@ def final(error: Exception) -> Exception:
     return error
 
 
+def not_final(error: Exception) -> Exception:
+    """The inverse of `final`, for a caller that may try again."""
+    root: BaseException = error
+    while root.__cause__ is not None:
+        if isinstance(root.__cause__, TerminalError):
+            root.__cause__ = None
+            break
+        root = root.__cause__
+    return error
+
+
 class Try(Generic[T]):
     """One try of a step: one run entry. Issued when it is made."""
 

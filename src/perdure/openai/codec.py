@@ -20,8 +20,6 @@ from perdure.durable.step import Codec
 _VERSION = 1
 _ITEM: TypeAdapter[Any] = TypeAdapter(ResponseOutputItem)
 _USAGE = TypeAdapter(Usage)
-# Of the headers of a failed response, those that say what to do about it. The others may hold secrets.
-_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "content-type")
 
 
 def response_to_json(response: ModelResponse) -> tuple[values.Json, dict[str, str]]:
@@ -86,51 +84,78 @@ def _item_from_json(plain: values.Json, class_name: str | None) -> Any:
 
 
 class ModelFailure(failures.Failure, total=False):
-    """A failed model call: what an error of the OpenAI client needs to be rebuilt."""
+    """A failed model call: what an error of the OpenAI client, or one derived from it (as LiteLLM's are),
+    needs to be rebuilt.
+    """
 
     url: str
     method: str
-    status: int
-    headers: dict[str, str]
     body: values.Json
+    attributes: dict[str, values.Json]
+
+
+# What their constructors set, or `ModelFailure` holds by another name.
+_REBUILT = frozenset({"message", "request", "response", "body", "headers", "response_headers"})
+_LOST = object()
 
 
 def failure_to_json(error: BaseException) -> failures.Failure:
     """An error of a model call. Requests, which hold the API key, are not journaled."""
-    if not isinstance(error, openai.APIStatusError | openai.APIConnectionError):
-        return failures.to_json(error)
-    cls = type(error)
-    failure = ModelFailure(
-        type=f"{cls.__module__}:{cls.__qualname__}",
-        message=error.message,
-        url=str(error.request.url.copy_with(query=None)),
-        method=error.request.method,
+    failure = failures.to_json(error)
+    request: Any = getattr(error, "request", None)
+    if not isinstance(error, openai.APIError) or request is None:
+        return failure
+    facts = ModelFailure(
+        url=str(request.url.copy_with(query=None, username=None, password=None)),
+        method=request.method,
+        body=_plain_or(None, error.body),
+        attributes={
+            name: plain
+            for name, value in vars(error).items()
+            if name not in _REBUILT and (plain := _plain_or(_LOST, value)) is not _LOST
+        },
     )
-    if isinstance(error, openai.APIStatusError):
-        failure["status"] = error.status_code
-        failure["headers"] = {k: v for k in _HEADERS if (v := error.response.headers.get(k)) is not None}
-        try:
-            failure["body"] = values.to_json(error.body)[0]
-        except TypeError:
-            failure["body"] = None
-    return failure
+    facts.update(failure)  # type: ignore[typeddict-item]
+    facts["message"] = error.message
+    return facts
 
 
 def failure_from_json(step: str, failure: failures.Failure) -> Exception:
     """The error of the OpenAI client, with a response that has no content but the same status and headers."""
     if "url" not in failure:
         return failures.from_json(step, failure)
-    recorded = cast(ModelFailure, failure)
+    try:
+        return _client_error(cast(ModelFailure, failure))
+    except Exception:  # the class is not what it was
+        return failures.from_json(step, failure)
+
+
+def _client_error(recorded: ModelFailure) -> Exception:
     cls = values.imported(recorded["type"])
+    error: Any = cls.__new__(cls)
+    message, body = recorded["message"], recorded["body"]
     request = httpx2.Request(recorded["method"], recorded["url"])
-    if "status" in recorded:
-        response = httpx2.Response(recorded["status"], headers=recorded["headers"], request=request)
-        error = cls.__new__(cls)
-        openai.APIStatusError.__init__(error, recorded["message"], response=response, body=recorded["body"])
-        return cast(Exception, error)
-    error = cls.__new__(cls)
-    openai.APIConnectionError.__init__(error, message=recorded["message"], request=request)
+    if issubclass(cls, openai.APIStatusError | openai.APIResponseValidationError):
+        headers = recorded.get("headers")
+        response = httpx2.Response(recorded["status"], headers=headers, request=request)
+        if issubclass(cls, openai.APIStatusError):
+            openai.APIStatusError.__init__(error, message, response=response, body=body)
+        else:
+            openai.APIResponseValidationError.__init__(error, response, body, message=message)
+    else:
+        openai.APIError.__init__(error, message, request, body=body)
+    vars(error).update(recorded["attributes"])
+    str(error)  # classes of others may need more for it than the journal holds
     return cast(Exception, error)
+
+
+def _plain_or(other: object, value: object) -> values.Json:
+    """The value if it is plain JSON, else `other`."""
+    try:
+        plain, types = values.to_json(value)
+    except TypeError:
+        return other
+    return other if types else plain
 
 
 MODEL_RESPONSE: Codec[ModelResponse] = Codec(

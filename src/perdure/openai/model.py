@@ -1,4 +1,6 @@
-"""A model call is one step, named `call LLM`, whoever makes the model."""
+"""A model call is one step, named `call LLM`, whoever makes the model. In background mode it is two: one that
+asks, and one that fetches the answer.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from agents import ModelResponse
 from perdure.durable import RetryPolicy, current
 from perdure.durable.step import tries
 from perdure.errors import NotDurable
-from perdure.openai.codec import MODEL_RESPONSE
+from perdure.openai import reattach
 
 CALL = "call LLM"
 
@@ -18,14 +20,22 @@ CALL = "call LLM"
 async def call_model(
     get_response: Callable[[], Awaitable[ModelResponse]], retry: RetryPolicy
 ) -> ModelResponse:
-    """Await `get_response()` once in the life of the invocation, and its journaled answer ever after."""
+    """Await `get_response()` once in the life of the invocation, and its journaled answer ever after.
+
+    Raises what it raises, marked as final.
+    """
     context = current()
     assert context is not None
-
-    async def call() -> ModelResponse:
-        return await get_response()
-
-    return await tries(context, CALL, call, (), retry, MODEL_RESPONSE)
+    attempt = 1
+    while True:
+        answer = await tries(context, CALL, reattach.create, (get_response,), retry, reattach.ANSWER)
+        if isinstance(answer, reattach.Pending):
+            answer = await reattach.retrieve(context, answer, get_response, retry, attempt)
+        if isinstance(answer, ModelResponse):
+            return answer
+        assert isinstance(answer, reattach.Failed)
+        await context.sleep_ms(answer.delay_ms)
+        attempt += 1
 
 
 def refuse_streaming() -> NoReturn:

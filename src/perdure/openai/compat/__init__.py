@@ -2,12 +2,14 @@
 
 We do not wrap agents, models or tools: identity matters to cyclic handoffs, to `result.last_agent is
 agent`, to `isinstance` checks on models. We replace the functions through which the SDK's runner reaches
-the outside world. Each replacement asks first whether it runs on a deterministic loop, and if not, it is
-the SDK's own function.
+the outside world. Each replacement asks first whether it runs on a deterministic loop (those of `IN_STEPS`:
+in the closure of a step), and if not, it is the SDK's own function.
 """
 
 from __future__ import annotations
 
+from perdure.durable import on_deterministic_loop
+from perdure.durable.context import enclosing_step
 from perdure.openai.compat import approvals, guardrails, handoffs, hooks, models, sessions, tools
 from perdure.openai.compat.point import Point, durable_or
 
@@ -22,8 +24,16 @@ def install() -> None:
     """
     for point in (point for concern in _CONCERNS for point in concern.RELIED_ON):
         point.find()
-    replacements = [item for concern in _CONCERNS for item in concern.REPLACEMENTS.items()]
-    found = [(*point.find(), point.name, replacement) for point, replacement in replacements]
-    for holder, original, name, replacement in found:
+    replacements = [
+        (*item, on_deterministic_loop) for concern in _CONCERNS for item in concern.REPLACEMENTS.items()
+    ]
+    replacements += [(*item, in_step) for item in models.IN_STEPS.items()]
+    found = [(*point.find(), point.name, replacement, where) for point, replacement, where in replacements]
+    for holder, original, name, replacement, where in found:
         if not hasattr(original, "__perdure__"):
-            setattr(holder, name, durable_or(original, replacement))
+            setattr(holder, name, durable_or(original, replacement, where))
+
+
+def in_step() -> bool:
+    """Whether the calling code is the closure of a step."""
+    return enclosing_step() is not None

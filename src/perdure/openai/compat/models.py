@@ -2,39 +2,94 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from agents import ModelResponse
+from agents import ModelResponse, ModelRetrySettings
 
-from perdure.durable import ONCE, current
-from perdure.openai import model, options
+from perdure.durable import ONCE, RetryPolicy, current
+from perdure.durable.step import final, not_final
+from perdure.openai import model, options, reattach
 from perdure.openai.compat.point import Point
 
 _GET_RESPONSE = Point(
-    "agents.run_internal.run_loop", "get_response_with_retry", "get_response", "retry_settings", "rewind"
+    "agents.run_internal.run_loop",
+    "get_response_with_retry",
+    "get_response",
+    "rewind",
+    "retry_settings",
+    "timeout",
+    "replay_unsafe_request",
 )
 _STREAM_RESPONSE = Point("agents.run_internal.run_loop", "stream_response_with_retry", "get_stream")
 _CLOSE_PROVIDER = Point("agents.run", "_close_runner_owned_model_provider", "model_provider")
 _RETRIES_OFF = Point("agents.models._retry_runtime", "provider_managed_retries_disabled", "disabled")
+_BOUNDED = Point("agents.run_internal.model_retry", "_await_model_attempt", "awaitable", "timeout")
+_RETRY_DELAY = Point("agents.run_internal.model_retry", "_default_retry_delay", "attempt", "backoff")
+_CLIENT = Point("agents.models.openai_responses:OpenAIResponsesModel", "_get_client")
 
 
 async def _get_response(
-    original: Any, *, get_response: Any, retry_settings: Any, **arguments: Any
+    original: Any,
+    *,
+    get_response: Any,
+    retry_settings: ModelRetrySettings | None,
+    timeout: float | None,
+    replay_unsafe_request: bool,
+    **arguments: Any,
 ) -> ModelResponse:
     _, retries_off = _RETRIES_OFF.find()
-    # With ModelSettings(retry=...) the runner itself makes the tries, and each is one step of one try.
-    by_runner = retry_settings is not None and retry_settings.max_retries
-    retry = ONCE if by_runner else options.current_options().model_retry
+    _, bounded = _BOUNDED.find()
+    retry = _policy(retry_settings, replay_unsafe_request)
 
+    # The time-out runs inside of the step. A durable timer would count the time that the process was down.
+    async def attempt() -> ModelResponse:
+        response: ModelResponse = await bounded(get_response(), timeout)
+        return response
+
+    # To the runner's own retries a final error, with a TerminalError for its cause, would look like a status
+    # of 500.
     async def journaled() -> ModelResponse:
         with retries_off(True):
-            return await model.call_model(get_response, retry)
+            try:
+                return await model.call_model(attempt, retry)
+            except Exception as error:
+                raise not_final(error)  # noqa: B904 - the same error
 
-    response: ModelResponse = await original(
-        get_response=journaled, retry_settings=retry_settings, **arguments
-    )
+    try:
+        response: ModelResponse = await original(
+            get_response=journaled,
+            retry_settings=retry_settings,
+            timeout=None,
+            replay_unsafe_request=replay_unsafe_request,
+            **arguments,
+        )
+    except Exception as error:
+        raise final(error)  # noqa: B904 - the same error, marked
     return response
+
+
+def _policy(settings: ModelRetrySettings | None, replay_unsafe: bool) -> RetryPolicy:
+    """Our policy stands where the provider's own retries stood. Where the runner makes the tries, by
+    `ModelSettings(retry=...)`, or forbids them, each call is one try.
+    """
+    tries_max = settings.max_retries if settings is not None else None
+    forbidden = replay_unsafe or (tries_max is not None and tries_max <= 0)
+    by_runner = settings is not None and settings.policy is not None and bool(tries_max)
+    return ONCE if forbidden or by_runner else options.current_options().model_retry
+
+
+def _retry_delay(original: Any, *arguments: Any, **named: Any) -> float:
+    """The runner's pause, its jitter drawn from the seed of the invocation: a replay pauses as long."""
+    context = current()
+    assert context is not None
+    state = random.getstate()
+    random.seed(context.random().getrandbits(64))
+    try:
+        return float(original(*arguments, **named))
+    finally:
+        random.setstate(state)
 
 
 def _stream_response(_original: Any, **_arguments: Any) -> AsyncIterator[Any]:
@@ -48,9 +103,15 @@ async def _close_provider(original: Any, model_provider: Any) -> None:
     context.detach(lambda: original(model_provider))
 
 
-RELIED_ON = (_RETRIES_OFF,)
+def _client(original: Any, model_of_client: Any) -> Any:
+    return reattach.client_in_step(original(model_of_client))
+
+
+RELIED_ON = (_RETRIES_OFF, _BOUNDED)
 REPLACEMENTS: dict[Point, Callable[..., Any]] = {
     _GET_RESPONSE: _get_response,
     _STREAM_RESPONSE: _stream_response,
     _CLOSE_PROVIDER: _close_provider,
+    _RETRY_DELAY: _retry_delay,
 }
+IN_STEPS: dict[Point, Callable[..., Any]] = {_CLIENT: _client}

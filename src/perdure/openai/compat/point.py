@@ -49,12 +49,16 @@ class Point:
         )
 
 
-def durable_or(original: Callable[..., Any], replacement: Callable[..., Any]) -> Callable[..., Any]:
-    """The SDK's function, and `replacement(original, ...)` in its place on a deterministic loop."""
+def durable_or(
+    original: Callable[..., Any],
+    replacement: Callable[..., Any],
+    where: Callable[[], bool] = on_deterministic_loop,
+) -> Callable[..., Any]:
+    """The SDK's function, and `replacement(original, ...)` in its place where `where()` holds."""
 
     @functools.wraps(original)
     def choose(*args: Any, **options: Any) -> Any:
-        if on_deterministic_loop():
+        if where():
             return replacement(original, *args, **options)
         return original(*args, **options)
 

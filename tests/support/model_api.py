@@ -1,0 +1,185 @@
+"""A local HTTP server that is the part of OpenAI's API that models use, and counts what it is asked.
+
+`POST /v1/chat/completions`, and of the Responses API: create (also in background mode), retrieve, cancel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from free_port import free_port
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+TEXT = "hi"
+UNFINISHED = ("queued", "in_progress")
+
+
+@dataclass
+class ModelApi:
+    """statuses: of the answers to POSTs that ask a model, in order; the last one repeats.
+    headers: of the answers that are not 200, by status.
+    outcomes: what becomes of each background response: the status that it ends with, or for `failed` an
+        error code; None to work on it until it is cancelled, or `finish()` is called.
+    polls_max: how often a background response is still at work when somebody asks.
+    poll_statuses: of the answers to the first GETs; then 200.
+    delay_ms: before an answer of a model.
+    """
+
+    statuses: Sequence[int] = (200,)
+    headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    outcomes: Sequence[str | None] = ("completed",)
+    polls_max: int = 1
+    poll_statuses: Sequence[int] = ()
+    delay_ms: int = 0
+
+    asked: list[int] = field(default_factory=list)  # the statuses that were answered, one a POST
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    sent_headers: list[Mapping[str, str]] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)  # ids of responses
+    retrieved: list[str] = field(default_factory=list)
+    polls: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)  # (query, headers) of each
+    cancelled: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)  # ids that the API does not know any more
+    _responses: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+                Route("/v1/responses", self._create, methods=["POST"]),
+                Route("/v1/responses/{id}", self._retrieve, methods=["GET"]),
+                Route("/v1/responses/{id}/cancel", self._cancel, methods=["POST"]),
+            ]
+        )
+
+    def finish(self, outcome: str = "completed") -> None:
+        """End every background response that is at work."""
+        for response in self._responses.values():
+            if response["status"] in UNFINISHED:
+                response.update(_ended(outcome))
+
+    async def _ask(self, request: Request) -> Response | None:
+        """Note that a model is asked; an answer if it is refused."""
+        status = self.statuses[min(len(self.asked), len(self.statuses) - 1)]
+        self.asked.append(status)
+        self.bodies.append(await request.json())
+        self.sent_headers.append(dict(request.headers))
+        if self.delay_ms:
+            await asyncio.sleep(self.delay_ms / 1000)
+        if status == 200:
+            return None
+        error = {"message": f"refused with {status}", "code": "no"}
+        return JSONResponse({"error": error}, status, dict(self.headers.get(status, {})))
+
+    async def _complete(self, request: Request) -> Response:
+        return await self._ask(request) or JSONResponse(COMPLETION, headers={"x-request-id": "req_1"})
+
+    async def _create(self, request: Request) -> Response:
+        if (refused := await self._ask(request)) is not None:
+            return refused
+        response_id = f"resp_{len(self.created) + 1}"
+        self.created.append(response_id)
+        response = {**RESPONSE, "id": response_id, "created_at": time.time()}
+        if self.bodies[-1].get("background"):
+            response |= {"status": "queued", "output": [], "usage": None, "background": True}
+            self._responses[response_id] = response
+        return JSONResponse(response, headers={"x-request-id": f"req_{response_id}"})
+
+    async def _retrieve(self, request: Request) -> Response:
+        response_id = request.path_params["id"]
+        self.retrieved.append(response_id)
+        self.polls.append((request.url.query, dict(request.headers)))
+        if len(self.retrieved) <= len(self.poll_statuses):
+            status = self.poll_statuses[len(self.retrieved) - 1]
+            if status != 200:
+                return JSONResponse({"error": {"message": f"poll {status}"}}, status)
+        response = self._responses.get(response_id)
+        if response is None or response_id in self.unknown:
+            error = {"message": f"Response with id '{response_id}' not found.", "code": None}
+            return JSONResponse({"error": error}, 404)
+        at = self.created.index(response_id)
+        outcome = self.outcomes[min(at, len(self.outcomes) - 1)]
+        if (
+            response["status"] in UNFINISHED
+            and outcome is not None
+            and self.retrieved.count(response_id) > self.polls_max
+        ):
+            response.update(_ended(outcome))
+        return JSONResponse(response, headers={"x-request-id": f"req_{response_id}"})
+
+    async def _cancel(self, request: Request) -> Response:
+        response_id = request.path_params["id"]
+        self.cancelled.append(response_id)
+        self._responses[response_id].update(_ended("cancelled"))
+        return JSONResponse(self._responses[response_id])
+
+
+def _ended(outcome: str) -> dict[str, Any]:
+    if outcome == "completed":
+        return {"status": "completed", "output": RESPONSE["output"], "usage": RESPONSE["usage"]}
+    if outcome == "incomplete":
+        return {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    if outcome == "cancelled":
+        return {"status": "cancelled"}
+    return {"status": "failed", "error": {"code": outcome, "message": f"the model failed with {outcome}"}}
+
+
+@asynccontextmanager
+async def served(api: ModelApi) -> AsyncIterator[str]:
+    """Serve it on a free port of this machine; the base URL of its API."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(api.app, port=port, log_level="error", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+COMPLETION: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 0,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+RESPONSE: dict[str, Any] = {
+    "object": "response",
+    "model": "m",
+    "status": "completed",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": TEXT, "annotations": []}],
+        }
+    ],
+    "usage": {
+        "input_tokens": 3,
+        "output_tokens": 2,
+        "total_tokens": 5,
+        "input_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 1},
+    },
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "error": None,
+    "incomplete_details": None,
+}
