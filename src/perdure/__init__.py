@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, step
-    from perdure.openai import DurableOptions, DurableRunner
+    from perdure.openai import DurableOptions, DurableRunner, durable_tool, function_tool
 
 __all__ = [
     "DurableOptions",
@@ -12,7 +12,9 @@ __all__ = [
     "Happened",
     "NotHappened",
     "RetryPolicy",
+    "durable_tool",
     "effect",
+    "function_tool",
     "idempotency_key",
     "step",
 ]
@@ -24,7 +26,9 @@ _HOMES = {
     "Happened": "perdure.durable",
     "NotHappened": "perdure.durable",
     "RetryPolicy": "perdure.durable",
+    "durable_tool": "perdure.openai",
     "effect": "perdure.durable",
+    "function_tool": "perdure.openai",
     "idempotency_key": "perdure.durable",
     "step": "perdure.durable",
 }

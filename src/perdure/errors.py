@@ -21,6 +21,7 @@ PerdureError
 │   ├── Stuck                  no task can ever wake again
 │   ├── EffectUnknown          an effect may have taken place or not, and it must not be repeated
 │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
+│   │   └── ToolFailed         the same of a tool
 │   └── NotSerialisable        a step returned what the journal cannot give back
 ├── StillWaiting               a test waited for a result, and it did not come in time
 ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
@@ -164,6 +165,13 @@ class StepFailed(DurableError):
         self.message = message
         self.status = status
         self.headers = headers or {}
+
+
+class ToolFailed(StepFailed):
+    """A tool failed with an error that the journal cannot rebuild. Its text is that of the tool's error."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class NotSerialisable(DurableError):

@@ -13,7 +13,7 @@ as it is: that code runs again, and changes it again.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from agents import RunContextWrapper
 
 from perdure.durable import ONCE, RetryPolicy, current, values
 from perdure.durable.context import StepScope
-from perdure.durable.step import Action, Codec, misplaced, tries
+from perdure.durable.step import Action, Claim, Codec, misplaced, tries
 from perdure.openai import context_fields
 
 T = TypeVar("T")
@@ -35,8 +35,12 @@ async def step_in_context(
     *,
     retry: RetryPolicy = ONCE,
     codec: Codec[T] | None = None,
+    key: str | None = None,
+    claim: Callable[[], Awaitable[Claim]] | None = None,
 ) -> T:
     """A step whose action may change `run_context.context`; on replay the changes are made again.
+
+    key, claim: see `tries`.
 
     Raises what `step` raises. NotDurable if the action put something into a field of the context that the
     journal cannot hold.
@@ -47,7 +51,7 @@ async def step_in_context(
     watched = None if run_context is None else run_context.context
     follows = watched is not None and not isinstance(watched, restate.Context)
     watch = (lambda: ContextWatch(watched)) if follows else None
-    return await tries(context, name, action, (), retry, codec or Codec(), watch=watch)
+    return await tries(context, name, action, (), retry, codec or Codec(), watch=watch, key=key, claim=claim)
 
 
 _open: weakref.WeakSet[ContextWatch] = weakref.WeakSet()

@@ -10,12 +10,21 @@ from __future__ import annotations
 
 from perdure.durable import on_deterministic_loop
 from perdure.durable.context import enclosing_step
-from perdure.openai.compat import approvals, guardrails, handoffs, hooks, models, sessions, tools
+from perdure.openai.compat import (
+    approvals,
+    guardrails,
+    handoffs,
+    hooks,
+    models,
+    sessions,
+    tool_functions,
+    tools,
+)
 from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
-_CONCERNS = (models, tools, sessions, approvals, guardrails, hooks, handoffs)
+_CONCERNS = (models, tool_functions, tools, sessions, approvals, guardrails, hooks, handoffs)
 
 
 def install() -> None:

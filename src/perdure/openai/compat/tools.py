@@ -1,4 +1,4 @@
-"""Function tools, and the tools that an agent offers."""
+"""Calls of function tools, and which tools an agent offers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
 
 from perdure.openai import tools
+from perdure.openai.compat import tool_functions
 from perdure.openai.compat.point import Point
 
 _INVOKE_TOOL = Point(
@@ -29,18 +30,18 @@ async def _invoke_tool(
         result = await original(function_tool=function_tool, context=context, arguments=arguments)
         return result.output, result.is_sdk_generated_error
 
-    if function_tool._is_agent_tool or tools.asks_for_restate_context(_function_of(function_tool), context):
+    options = tool_functions.options_of(function_tool)
+    function = tool_functions.function_of(function_tool)
+    if (
+        options.orchestrates
+        or function_tool._is_agent_tool
+        or tools.asks_for_restate_context(function, context)
+    ):
         return await original(function_tool=function_tool, context=context, arguments=arguments)
-    output, is_error = await tools.call_tool(function_tool.name, context, invoke)
+    returns = tool_functions.output_type_of(function_tool)
+    output, is_error = await tools.PlainTool(function_tool, context, options, returns, invoke).call()
     _, result_type = _INVOCATION_RESULT.find()
     return result_type(output, is_sdk_generated_error=is_error)
-
-
-def _function_of(tool: FunctionTool) -> Callable[..., Any]:
-    """The function that the user wrote, behind @function_tool or given as on_invoke_tool."""
-    wrapped = getattr(tool.on_invoke_tool, "_get_wrapped_callable", None)
-    function = wrapped() if wrapped is not None else tool.on_invoke_tool
-    return function if callable(function) else tool.on_invoke_tool
 
 
 async def _all_tools(original: Any, agent: Agent[Any], *args: Any, **options: Any) -> Any:
