@@ -144,6 +144,10 @@ class DurableContext(ObjectContext):
         """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""
         self._driver.detach(cleanup)
 
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call `callback` on the real loop when the attempt is over: what the process lent to it is free."""
+        self._driver.at_end(callback)
+
     def _future(self, command: Callable[[], RestateDurableFuture[T]]) -> DurableFuture[T]:
         return DurableFuture(self._driver, self._driver.issue(command))
 

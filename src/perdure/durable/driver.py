@@ -63,6 +63,7 @@ class Driver:
         self._fetches: deque[tuple[Callable[[], Coroutine[Any, Any, Any]], asyncio.Future[Any]]] = deque()
         self._main: asyncio.Task[Any] | None = None
         self._outer: asyncio.AbstractEventLoop | None = None
+        self._at_end: list[Callable[[], object]] | None = []
 
     # ---- for code on the loop
 
@@ -104,6 +105,13 @@ class Driver:
         _detached.add(task)
         task.add_done_callback(_detached.discard)
 
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call `callback` on the real loop when this attempt is over, however it ends; now if it is."""
+        if self._at_end is None:
+            callback()
+        else:
+            self._at_end.append(callback)
+
     def start_timer(self, handle: asyncio.TimerHandle, delay_ms: int) -> None:
         """A timer of the loop is a durable sleep."""
         sleep = self.issue(lambda: self.context.sleep(timedelta(milliseconds=delay_ms)))
@@ -123,6 +131,9 @@ class Driver:
             await self._finish()
         finally:
             self.loop.abandon()
+            callbacks, self._at_end = self._at_end or [], None
+            for callback in callbacks:
+                callback()
         if self._main.cancelled():
             raise TerminalError("cancelled", CANCELLED)
         return cast(T, self._main.result())

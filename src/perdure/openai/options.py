@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.durable import RetryPolicy
+from perdure.openai.mcp_connections import may_pass
 
 # 408, 409, 429, 5xx and network errors, as the OpenAI client does by itself. Its own retries are off under
 # this one: two layers would multiply, and only ours are in the journal.
 MODEL_RETRY = RetryPolicy(attempts_max=4, initial_delay_ms=500, delay_ms_max=30_000)
+
+# What an MCP server is asked that changes nothing: its tools, prompts and resources.
+MCP_RETRY = RetryPolicy(retryable=may_pass)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +29,14 @@ class DurableOptions:
     approvals: "wait" makes `DurableRunner.run` wait for the decisions on tool calls that need approval;
         "return" hands them to the caller as `result.interruptions`, as the SDK's `Runner.run` does.
     approval_timeout_ms: a call that is not decided after so long is rejected. None waits for ever.
+    mcp_retry: which requests to an MCP server that change nothing (its tools, prompts and resources) are
+        made again, and when. A tool of it is called once.
     """
 
     model_retry: RetryPolicy = MODEL_RETRY
     approvals: Literal["wait", "return"] = "wait"
     approval_timeout_ms: int | None = None
+    mcp_retry: RetryPolicy = MCP_RETRY
 
 
 _options: contextvars.ContextVar[DurableOptions | None] = contextvars.ContextVar(

@@ -169,14 +169,6 @@ def refuse_undurable(agent: Agent[Any]) -> None:
     """Refuse what an agent has that acts on the world from the deterministic loop, outside of any step."""
     context = current()
     assert context is not None
-    if agent.mcp_servers:
-        names = ", ".join(repr(server.name) for server in agent.mcp_servers)
-        raise context.fail(
-            NotDurable(
-                f"agent {agent.name!r} has MCP servers ({names}), which this version of Perdure cannot "
-                "journal. Wrap the calls that you need in function tools: each of those is one step"
-            )
-        )
     for tool in agent.tools:
         local = isinstance(tool, ComputerTool | LocalShellTool | ApplyPatchTool | CustomTool) or (
             isinstance(tool, ShellTool) and tool.executor is not None

@@ -15,6 +15,7 @@ from perdure.openai.compat import (
     guardrails,
     handoffs,
     hooks,
+    mcp,
     models,
     sessions,
     tool_functions,
@@ -24,7 +25,7 @@ from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
-_CONCERNS = (models, tool_functions, tools, sessions, approvals, guardrails, hooks, handoffs)
+_CONCERNS = (models, tool_functions, tools, mcp, sessions, approvals, guardrails, hooks, handoffs)
 
 
 def install() -> None:
@@ -41,6 +42,7 @@ def install() -> None:
     for holder, original, name, replacement, where in found:
         if not hasattr(original, "__perdure__"):
             setattr(holder, name, durable_or(original, replacement, where))
+    mcp.make_servers_durable()
 
 
 def in_step() -> bool:

@@ -10,6 +10,7 @@ from agents.tool_context import ToolContext
 
 from perdure.openai import tools
 from perdure.openai.compat import tool_functions
+from perdure.openai.compat.mcp import is_mcp_tool
 from perdure.openai.compat.point import Point
 
 _INVOKE_TOOL = Point(
@@ -35,6 +36,7 @@ async def _invoke_tool(
     if (
         options.orchestrates
         or function_tool._is_agent_tool
+        or is_mcp_tool(function_tool)
         or tools.asks_for_restate_context(function, context)
     ):
         return await original(function_tool=function_tool, context=context, arguments=arguments)
