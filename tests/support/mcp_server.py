@@ -1,7 +1,7 @@
 """A real MCP server for tests: `python mcp_server.py stdio|sse|streamable-http [port]`.
 
-It appends a line to the file that MCP_CALLS names for each request that has an effect or a cost: `start <pid>`,
-`add`, `list` and so on. So a test counts what really happened, whatever a journal says of it.
+It appends a line to the file that MCP_CALLS names for each call: `start <pid>`, `add`, `order apples`. So a
+test counts what really happened, whatever a journal says of it.
 """
 
 from __future__ import annotations

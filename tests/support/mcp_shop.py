@@ -36,8 +36,8 @@ class Shop:
         )
 
     async def start(self) -> None:
-        """Over HTTP: start it, and wait until it listens."""
-        if self.transport == "stdio":
+        """Over HTTP: start it, unless it runs, and wait until it listens."""
+        if self.transport == "stdio" or self.process.alive:
             return
         self.process.start()
         deadline = time.monotonic() + 30
