@@ -97,7 +97,7 @@ async def test_a_server_connected_around_the_run(shop: Shop, transport: Transpor
             return (await DurableRunner.run(agent_with(server), message)).final_output
 
     # each attempt connects anew, which over stdio is a process: two of them are enough
-    often = {"suspend_always": False, "break_after": {6}} if transport == "stdio" else {}
+    often = {"suspend_always": False, "break_after": {7}} if transport == "stdio" else {}
     server = asked(run, **often)
     assert value_of(await server.run()) == "3"
     assert server.commands() == ["Input", *TURN, "Run add", *TURN, "Output"]
