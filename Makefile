@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test test-lowest check lint bench bench-steps simulate crash install npm npm-typescript lock proto clean
+.PHONY: demo test test-lowest check lint bench bench-steps bench-agents simulate crash install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 
@@ -79,11 +79,15 @@ build/npm-typescript/.installed: tests/conformance/typescript/package.json tests
 
 # The embedded engine beside restate-server and DBOS, in one run on one disk: steps (5 minutes), then round trips,
 # memory, recovery after SIGKILL and 100,000 suspended invocations (12 minutes).
-bench: bench-steps
+bench: bench-steps bench-agents
 	for bench in round_trip memory recovery suspended; do $(BIN)/python bench/$$bench.py || exit 1; done
 
 bench-steps: install npm build/bench-venv/.installed
 	$(BIN)/python bench/steps.py
+
+# What durability adds to an agent's run, beside DBOS's and Restate's own integrations of the Agents SDK (5 minutes).
+bench-agents: install npm build/bench-venv/.installed
+	$(BIN)/python bench/agent_overhead.py
 
 build/bench-venv/.installed: bench/requirements.txt
 	@$(PYTHON) -m venv build/bench-venv
