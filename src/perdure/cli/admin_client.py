@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 from urllib.parse import urlsplit
 
 from pyqwest import ReadError, RemoteProtocolError, SyncClient, SyncHTTPTransport, WriteError
@@ -14,6 +14,7 @@ from pyqwest import ReadError, RemoteProtocolError, SyncClient, SyncHTTPTranspor
 from perdure.errors import CommandError, EngineUnreachable, RequestError
 
 _TIMEOUT_S = 30.0
+_JSON = {"content-type": "application/json", "accept": "application/json"}
 _CONNECT_TIMEOUT_S = 5.0
 
 _INVOCATION_ID = re.compile(r"inv_[0-9A-Za-z]+")
@@ -105,28 +106,44 @@ class AdminClient:
         """Asks for it; the engine answers before it has happened."""
         self._request("PATCH", f"/invocations/{_checked(invocation_id)}/{verb}")
 
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a SQL query; columns that are null are absent."""
+        body = json.dumps({"query": sql}).encode()
+        return cast("list[dict[str, Any]]", self._request("POST", "/query", body=body, expected="rows"))
+
+    def ingress_url(self) -> str:
+        """Where the engine says that its ingress is."""
+        return cast("str", self._request("GET", "/version", expected="ingress_endpoint")).rstrip("/")
+
     def _request(
         self,
         method: str,
         path: str,
         query: Mapping[str, str | None] | None = None,
+        *,
+        body: bytes | None = None,
         expected: str | None = None,
     ) -> object:
         """The JSON of the answer, or the field of it that is expected; None for an empty answer."""
         try:
             response = self._client.execute(
-                method, self._url + path, params=dict(query or {}), timeout=_TIMEOUT_S
+                method,
+                self._url + path,
+                headers=_JSON,
+                content=body,
+                params=dict(query or {}),
+                timeout=_TIMEOUT_S,
             )
         except (OSError, ReadError, WriteError, RemoteProtocolError) as error:
             raise EngineUnreachable(
                 f"cannot reach the engine's admin API at {self._url}: is `perdure up` running?"
             ) from error
         try:
-            body = json.loads(response.content) if response.content else {}
-            if response.status >= 400 and not body["message"].startswith(_NO_SUCH_ROUTE):
-                raise RequestError(response.status, body["message"])
+            answer = json.loads(response.content) if response.content else {}
+            if response.status >= 400 and not answer["message"].startswith(_NO_SUCH_ROUTE):
+                raise RequestError(response.status, answer["message"])
             if response.status < 400:
-                return body[expected] if expected else body
+                return answer[expected] if expected else answer
         except (ValueError, KeyError, TypeError, AttributeError):
             pass  # no JSON, or not ours
         raise EngineUnreachable(
