@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.cli.admin_client import AdminClient
 from perdure.cli.terminal import now, parse_time
+from perdure.errors import RequestError
 from perdure.protocol.ids import decode_awakeable_id
 
 _INVOCATIONS_A_QUERY = 200
@@ -96,7 +97,7 @@ def find_approval(client: AdminClient, awakeable_id: str) -> Approval | None:
 
 def _approvals(client: AdminClient, invocations: Iterable[Mapping[str, Any]]) -> Iterator[Approval]:
     by_id = {row["id"]: row for row in invocations}
-    announced = _announced(client, by_id)
+    announced = _announced(client, by_id) if by_id else {}
     if not announced:
         return
     entries = _entries(client, announced)
@@ -107,10 +108,11 @@ def _approvals(client: AdminClient, invocations: Iterable[Mapping[str, Any]]) ->
                 signals.setdefault((row["id"], index), row)
     for row in entries:
         announcement = _announcement(row["notification"], announced[row["id"]])
-        if announcement is None:
+        awakeable = None if announcement is None else _awakeable(announcement["awakeable_id"])
+        if announcement is None or awakeable is None or awakeable[0] != row["id"]:
             continue
         invocation = by_id[row["id"]]
-        signal = signals.get(decode_awakeable_id(announcement["awakeable_id"]))
+        signal = signals.get(awakeable)
         yield Approval(
             invocation_id=row["id"],
             target=invocation["target"],
@@ -159,6 +161,14 @@ def _announcement(notification: Mapping[str, Any], completion_ids: set[int]) -> 
                 case {"ok": {"awakeable_id": str(), "tool": str(), "asked_at": str()} as announced}:
                     return dict(announced)
     return None
+
+
+def _awakeable(awakeable_id: str) -> tuple[str, int] | None:
+    """Its invocation and the index of its signal; None for what is no id of an awakeable."""
+    try:
+        return decode_awakeable_id(awakeable_id)
+    except RequestError:
+        return None
 
 
 def _decision(result: object) -> Decision | None:

@@ -57,7 +57,7 @@ def list_approvals(as_json: JsonOption = False, admin: AdminUrlOption = ADMIN_DE
         ]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    from perdure.cli.approval_table import print_approvals
+    from perdure.cli.approval_list import print_approvals
 
     print_approvals(approvals)
 
