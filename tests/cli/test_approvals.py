@@ -127,7 +127,7 @@ def test_a_decision_that_came_second_is_not_called_taken(
         resolve(ingress, awakeable_id, body)
 
     monkeypatch.setattr(ingress_client, "resolve_awakeable", after_a_rival)
-    with pytest.raises(RequestError, match="already decided: rejected at .* by a rival"):
+    with pytest.raises(RequestError, match=r"already decided: rejected at .* by a rival"):
         approvals.approve([approval], admin=office.admin)
 
 
