@@ -4,32 +4,52 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, step
-    from perdure.openai import DurableOptions, DurableRunner, durable_tool, function_tool
+    from perdure.openai import (
+        ASK_HUMAN,
+        Budget,
+        BudgetExceeded,
+        DurableOptions,
+        DurableRunner,
+        Price,
+        durable_tool,
+        function_tool,
+        spent,
+    )
 
 __all__ = [
+    "ASK_HUMAN",
+    "Budget",
+    "BudgetExceeded",
     "DurableOptions",
     "DurableRunner",
     "Happened",
     "NotHappened",
+    "Price",
     "RetryPolicy",
     "durable_tool",
     "effect",
     "function_tool",
     "idempotency_key",
+    "spent",
     "step",
 ]
 
 # Loaded when they are asked for: the engine and the command line need not pay for importing the Agents SDK.
 _HOMES = {
+    "ASK_HUMAN": "perdure.openai",
+    "Budget": "perdure.openai",
+    "BudgetExceeded": "perdure.openai",
     "DurableOptions": "perdure.openai",
     "DurableRunner": "perdure.openai",
     "Happened": "perdure.durable",
     "NotHappened": "perdure.durable",
+    "Price": "perdure.openai",
     "RetryPolicy": "perdure.durable",
     "durable_tool": "perdure.openai",
     "effect": "perdure.durable",
     "function_tool": "perdure.openai",
     "idempotency_key": "perdure.durable",
+    "spent": "perdure.openai",
     "step": "perdure.durable",
 }
 

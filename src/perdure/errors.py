@@ -20,9 +20,11 @@ PerdureError
 │   ├── NotDurable             something that cannot be journaled was awaited or called
 │   ├── Stuck                  no task can ever wake again
 │   ├── EffectUnknown          an effect may have taken place or not, and it must not be repeated
+│   ├── Unmetered              a budget cannot be kept: a model has no price, or told no usage
 │   ├── StepFailed             a step's last try failed, and its error cannot be rebuilt
 │   │   └── ToolFailed         the same of a tool
 │   └── NotSerialisable        a step returned what the journal cannot give back
+├── BudgetExceeded             in perdure.openai.budget, for it is an AgentsException as well
 ├── StillWaiting               a test waited for a result, and it did not come in time
 ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
 └── CommandError               a command line mistake, told in one line
@@ -142,6 +144,10 @@ class EffectUnknown(DurableError):
         )
         self.effect = effect
         self.key = key
+
+
+class Unmetered(DurableError):
+    """A budget cannot be kept: a model has no price, or does not tell its usage."""
 
 
 class StepFailed(DurableError):

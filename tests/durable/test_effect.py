@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,9 @@ import restate
 from journal_server import JournalServer, app_of, serve, value_of
 
 from perdure import Happened, NotHappened, RetryPolicy, durable, effect, idempotency_key, step
+from perdure.durable.step import counting_repeats
 from perdure.errors import EffectUnknown, NotDurable
+from perdure.protocol.messages import MessageType
 
 pytestmark = pytest.mark.anyio
 
@@ -271,19 +274,20 @@ async def test_an_effect_that_is_lost_each_time_is_given_up() -> None:
 # ---- what an attempt can know of its predecessors
 
 
-async def test_a_step_that_an_earlier_attempt_began_knows_it() -> None:
+async def test_a_step_that_an_earlier_attempt_began_is_marked_in_the_journal() -> None:
     bank = Bank()
-    known: list[bool] = []
-
-    async def work() -> Receipt:
-        known.append(durable.begun_before())
-        return await bank.pay()
+    counts: list[dict[str, int]] = []
 
     async def main() -> None:
-        await step("first", work)
-        await step("second", work)
+        with counting_repeats() as counted:
+            await step("first", bank.pay)
+            await step("second", bank.pay)
+        counts.append(counted)
 
     server = JournalServer(app_of(main), "/invoke/Durable/main", request=b"")
     await lose_an_attempt_while_it_pays(server, bank)
+    server.suspend_always = True
     await server.run()
-    assert known == [False, True, False]
+    assert counts == [{"first": 1}]
+    completions = server.entries(MessageType.RUN_COMPLETION)
+    assert [json.loads(c.value.content).get("again", False) for c in completions] == [True, False]

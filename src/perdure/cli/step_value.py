@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_BESIDE = {"types", "changes", "again"}  # what stands beside an outcome, and does not change how it reads
+
 
 def readable(preview: str) -> tuple[str, bool]:
     """(text, whether it is a failed try) of the preview of a run's value."""
@@ -19,9 +21,11 @@ def readable(preview: str) -> tuple[str, bool]:
     match envelope:
         case {"ok": {"output": output, "is_error": True}}:
             return _plain(output), True
-        case {"ok": value, **rest} if rest.keys() <= {"types"}:
+        case {"ok": value, **rest} if rest.keys() <= _BESIDE:
             return _value(value), False
-        case {"error": {"type": str(kind), "message": str(message)} as error, **rest} if not rest:
+        case {"error": {"type": str(kind), "message": str(message)} as error, **rest} if (
+            rest.keys() <= _BESIDE
+        ):
             name = kind.rpartition(":")[2]
             retry = f", tried again after {error['retry_in_ms']} ms" if "retry_in_ms" in error else ""
             return f"{name}: {message}{retry}", True

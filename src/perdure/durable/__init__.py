@@ -1,6 +1,6 @@
 """Deterministic asyncio for any restate.Context. It knows nothing of agents."""
 
-from perdure.durable.context import DurableContext, begun_before, current, idempotency_key
+from perdure.durable.context import DurableContext, current, idempotency_key
 from perdure.durable.effect import Happened, Judge, NotHappened, Outcome, effect
 from perdure.durable.run import on_deterministic_loop, run
 from perdure.durable.step import ONCE, TRANSIENT, RetryPolicy, step
@@ -14,7 +14,6 @@ __all__ = [
     "NotHappened",
     "Outcome",
     "RetryPolicy",
-    "begun_before",
     "current",
     "effect",
     "idempotency_key",

@@ -28,12 +28,13 @@ from restate.serde import DefaultSerde, Serde
 from restate.server_context import _restate_context_var
 
 from perdure.durable.future import DurableCall, DurableFuture, DurableSend, TaskFuture
-from perdure.errors import NotDurable
+from perdure.errors import DurableError, NotDurable
 
 if TYPE_CHECKING:
     from perdure.durable.driver import Driver
 
 T = TypeVar("T")
+E = TypeVar("E", bound=DurableError)
 
 _current: contextvars.ContextVar[DurableContext | None] = contextvars.ContextVar(
     "perdure_current", default=None
@@ -53,10 +54,9 @@ class StepScope:
     A misuse in there may be swallowed by what the closure calls, so it is noted here, and fails the run.
     """
 
-    def __init__(self, name: str, idempotency_key: str, begun_before: bool) -> None:
+    def __init__(self, name: str, idempotency_key: str) -> None:
         self.name = name
         self.idempotency_key = idempotency_key
-        self.begun_before = begun_before
         self.misuse: str | None = None
 
     def enter(self) -> None:
@@ -83,25 +83,12 @@ def idempotency_key() -> str:
     All tries of the step have it, in all attempts; no other step of any invocation does. It is ASCII, fit
     for a header. Raises NotDurable outside of a step.
     """
-    return _inside().idempotency_key
-
-
-def begun_before() -> bool:
-    """Whether an attempt that left no result began the try of a step that the calling code runs in.
-
-    True is certain. False is not: a process may be killed before the journal has heard that it began.
-    Raises NotDurable outside of a step.
-    """
-    return _inside().begun_before
-
-
-def _inside() -> StepScope:
     if (scope := _scope.get()) is None:
         raise NotDurable(
             "an idempotency key belongs to a step, and this code is in none. Ask for it in the function that "
             "step(...) or effect(...) is given, or in a tool that is one step"
         )
-    return scope
+    return scope.idempotency_key
 
 
 # How often a name was used for an idempotency key: per attempt, since a replay uses them again in order.
@@ -120,18 +107,23 @@ class DurableContext(ObjectContext):
         self._driver = driver
         self._raw: Any = driver.context
 
+    @property
+    def of_handler(self) -> restate.Context:
+        """The handler's own context, which all runs in the handler share."""
+        return cast(restate.Context, self._raw)
+
     def enter(self) -> None:
         """Make this the current context of the calling contextvars, for the SDK's own extensions too."""
         _current.set(self)
         _restate_context_var.set(self)
 
-    def fail(self, error: NotDurable) -> NotDurable:
+    def fail(self, error: E) -> E:
         """Let this run fail with an error, whoever catches it on its way, and return it to be raised."""
         return self._driver.loop.condemn(error)
 
     def idempotency_key(self, name: str) -> str:
         """A new key. The same one at the same point of every replay; see the function of that name."""
-        used = _names_used.setdefault(self._raw, Counter())
+        used = _names_used.setdefault(self.of_handler, Counter())
         used[name] += 1
         nth = f"/{used[name]}" if used[name] > 1 else ""
         return f"{self._raw.request().id}/{quote(name, safe='')}{nth}"

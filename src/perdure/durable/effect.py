@@ -12,7 +12,9 @@ is at most one start for each claim, and a word when its outcome is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, overload
 from uuid import uuid4
@@ -21,7 +23,17 @@ from restate.serde import Serde
 
 from perdure.durable import values
 from perdure.durable.context import DurableContext, current
-from perdure.durable.step import ONCE, TRANSIENT, Action, Codec, RetryPolicy, misplaced, serde_codec, tries
+from perdure.durable.step import (
+    ONCE,
+    TRANSIENT,
+    Action,
+    Claim,
+    Codec,
+    RetryPolicy,
+    misplaced,
+    serde_codec,
+    tries,
+)
 from perdure.errors import EffectUnknown
 
 T = TypeVar("T")
@@ -124,6 +136,19 @@ async def settled(
     codec: Codec[T],
 ) -> T:
     """Await `start()`, which makes claimed tries, until its outcome is known or `on_unknown` gives up."""
+    try:
+        return await _settle(context, start, on_unknown, codec)
+    except EffectUnknown as unknown:
+        note_unknown(unknown)
+        raise
+
+
+async def _settle(
+    context: DurableContext,
+    start: Callable[[], Awaitable[T]],
+    on_unknown: OnUnknown[T],
+    codec: Codec[T],
+) -> T:
     rounds = 1
     while True:
         try:
@@ -136,6 +161,28 @@ async def settled(
                 if isinstance(outcome, Happened):
                     return outcome.result
         rounds += 1
+
+
+_noted: contextvars.ContextVar[list[EffectUnknown] | None] = contextvars.ContextVar(
+    "perdure_effects_unknown", default=None
+)
+
+
+def note_unknown(unknown: EffectUnknown) -> None:
+    """Tell the innermost `noting_unknown` block of an error that is about to be raised."""
+    if (noted := _noted.get()) is not None:
+        noted.append(unknown)
+
+
+@contextmanager
+def noting_unknown() -> Iterator[list[EffectUnknown]]:
+    """The EffectUnknown errors that effects in the block raise, whoever catches them there."""
+    noted: list[EffectUnknown] = []
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
 
 
 async def _judged(
@@ -179,10 +226,13 @@ class _Claim:
         return None
 
 
-def claims(context: DurableContext, name: str, key: str) -> Callable[[], Awaitable[_Claim]]:
+MakeClaim = Callable[[], Awaitable[Claim]]
+
+
+def claims(context: DurableContext, name: str, key: str) -> MakeClaim:
     """What `tries` calls to claim each try of an effect."""
 
-    async def claim() -> _Claim:
+    async def claim() -> Claim:
         token = await tries(context, f"claim {name}", _make, (), ONCE, Codec[str]())
         return _Claim(token, EffectUnknown(name, key))
 

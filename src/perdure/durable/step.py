@@ -15,7 +15,9 @@ import contextvars
 import inspect
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
@@ -87,6 +89,22 @@ class Watch(Protocol):
 
     def end(self) -> None:
         """Nobody waits for the try any more."""
+
+
+_again: contextvars.ContextVar[Counter[str] | None] = contextvars.ContextVar("perdure_again", default=None)
+
+
+@contextmanager
+def counting_repeats() -> Iterator[Counter[str]]:
+    """Count, by name, the tries awaited in the block that were made again: an earlier attempt had begun them
+    and left no result. It may have begun others, of which the journal has not heard.
+    """
+    counted: Counter[str] = Counter()
+    token = _again.set(counted)
+    try:
+        yield counted
+    finally:
+        _again.reset(token)
 
 
 class Claim(Protocol):
@@ -258,6 +276,8 @@ class Try(Generic[T]):
                 self._watch.end()
         if self._watch is not None and not self._ran_here:
             self._watch.redo(entry.get("changes"))
+        if entry.get("again") and (counted := _again.get()) is not None:
+            counted[self._name] += 1
         return entry
 
     async def _perform(self) -> dict[str, Any]:
@@ -266,7 +286,7 @@ class Try(Generic[T]):
         """
         if self._claim is not None and (unknown := self._claim.spend()) is not None:
             return {"error": failures.to_json(unknown)}
-        scope = StepScope(self._name, self.key, self._begun_before)
+        scope = StepScope(self._name, self.key)
         self._contextvars.run(scope.enter)
         loop = asyncio.get_running_loop()
         self._closure = loop.create_task(self._act(), context=self._contextvars, name=f"step {self._name}")
@@ -281,9 +301,14 @@ class Try(Generic[T]):
             self._closure.cancelled() or self._closure.exception()  # retrieved: the misuse tells what it does
             return {"misuse": scope.misuse}
         envelope = self._envelope(self._closure)
-        return envelope if changes is None else {**envelope, "changes": changes}
+        if changes is not None:
+            envelope["changes"] = changes
+        if self._begun_before:
+            envelope["again"] = True
+        return envelope
 
     def _envelope(self, closure: asyncio.Task[T]) -> dict[str, Any]:
+        """The outcome of the closure."""
         if closure.cancelled():
             return {"error": failures.to_json(asyncio.CancelledError("the step was cancelled"))}
         error = closure.exception()

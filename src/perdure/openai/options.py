@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.durable import RetryPolicy
+from perdure.openai.budget import Budget, opened
 from perdure.openai.mcp_connections import may_pass
 
 # 408, 409, 429, 5xx and network errors, as the OpenAI client does by itself. Its own retries are off under
@@ -29,6 +30,8 @@ class DurableOptions:
     approvals: "wait" makes `DurableRunner.run` wait for the decisions on tool calls that need approval;
         "return" hands them to the caller as `result.interruptions`, as the SDK's `Runner.run` does.
     approval_timeout_ms: a call that is not decided after so long is rejected. None waits for ever.
+    budget: what the run may spend on model calls, those of the runs inside of it included. A run inside may
+        have one of its own; then both pay, and the first that is used up stops it.
     mcp_retry: which requests to an MCP server that change nothing (its tools, prompts and resources) are
         made again, and when. A tool of it is called once.
     """
@@ -36,6 +39,7 @@ class DurableOptions:
     model_retry: RetryPolicy = MODEL_RETRY
     approvals: Literal["wait", "return"] = "wait"
     approval_timeout_ms: int | None = None
+    budget: Budget | None = None
     mcp_retry: RetryPolicy = MCP_RETRY
 
 
@@ -51,9 +55,10 @@ def current_options() -> DurableOptions:
 
 @contextmanager
 def entered(options: DurableOptions | None) -> Iterator[DurableOptions]:
-    """Make `options` current; with None, those of the enclosing run go on."""
+    """Make `options` current, and open their budget; with None, those of the enclosing run go on."""
     token = _options.set(options or current_options())
     try:
-        yield current_options()
+        with opened(options.budget if options is not None else None):
+            yield current_options()
     finally:
         _options.reset(token)

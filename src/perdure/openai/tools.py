@@ -33,7 +33,7 @@ from perdure.durable import current, failures
 from perdure.durable.effect import Happened, Judge, OnUnknown, claims, settled
 from perdure.durable.step import Codec
 from perdure.errors import NotDurable, StepFailed, ToolFailed
-from perdure.openai import tool_output
+from perdure.openai import effects, tool_output
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tool_options import Attempt, ToolOptions, TryAgain, begin
 
@@ -141,7 +141,7 @@ class PlainTool:
 
     def _on_unknown(self) -> OnUnknown[Entry]:
         """The user's decision, in terms of entries instead of outputs."""
-        decide = self.options.on_unknown
+        decide = effects.about_call(self.options.on_unknown, self.context)
         if isinstance(decide, str):
             return decide
         if isinstance(decide, Judge):

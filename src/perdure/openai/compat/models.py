@@ -10,7 +10,7 @@ from agents import ModelResponse, ModelRetrySettings
 
 from perdure.durable import ONCE, RetryPolicy, current
 from perdure.durable.step import final, not_final
-from perdure.openai import model, options, reattach
+from perdure.openai import budget, model, options, reattach
 from perdure.openai.compat.point import Point
 
 _GET_RESPONSE = Point(
@@ -19,6 +19,7 @@ _GET_RESPONSE = Point(
     "get_response",
     "rewind",
     "retry_settings",
+    "get_retry_advice",
     "timeout",
     "replay_unsafe_request",
 )
@@ -42,6 +43,7 @@ async def _get_response(
     _, retries_off = _RETRIES_OFF.find()
     _, bounded = _BOUNDED.find()
     retry = _policy(retry_settings, replay_unsafe_request)
+    name = _name_of(arguments["get_retry_advice"])
 
     # The time-out runs inside of the step. A durable timer would count the time that the process was down.
     async def attempt() -> ModelResponse:
@@ -53,7 +55,7 @@ async def _get_response(
     async def journaled() -> ModelResponse:
         with retries_off(True):
             try:
-                return await model.call_model(attempt, retry)
+                return await budget.spend(name, model.CALL, lambda: model.call_model(attempt, retry))
             except Exception as error:
                 raise not_final(error)  # noqa: B904 - the same error
 
@@ -90,6 +92,12 @@ def _retry_delay(original: Any, *arguments: Any, **named: Any) -> float:
         return float(original(*arguments, **named))
     finally:
         random.setstate(state)
+
+
+def _name_of(get_retry_advice: Any) -> str | None:
+    """The name that a model is asked for by, of the instance whose bound method the runner hands around."""
+    name = getattr(getattr(get_retry_advice, "__self__", None), "model", None)
+    return name if isinstance(name, str) else None
 
 
 def _stream_response(_original: Any, **_arguments: Any) -> AsyncIterator[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
 
-from perdure.openai import tools
+from perdure.openai import effects, tools
 from perdure.openai.compat import tool_functions
 from perdure.openai.compat.mcp import is_mcp_tool
 from perdure.openai.compat.point import Point
@@ -24,7 +24,13 @@ _ALL_TOOLS = Point("agents:Agent", "get_all_tools", "run_context")
 _INVOCATION_RESULT = Point("agents.tool", "_FunctionToolInvocationResult", "output", "is_sdk_generated_error")
 
 
-async def _invoke_tool(
+async def _invoke_tool(original: Any, **call: Any) -> Any:
+    return await effects.surface(
+        lambda: _invoke(original, **call), lambda result: bool(result.is_sdk_generated_error)
+    )
+
+
+async def _invoke(
     original: Any, *, function_tool: FunctionTool, context: ToolContext[Any], arguments: str
 ) -> Any:
     async def invoke() -> tuple[Any, bool]:

@@ -1,0 +1,237 @@
+"""Budgets: what a run may spend on model calls, its nested agents and parallel tools together.
+
+A budget is looked at before each model call, on the deterministic loop, and charged with the usage of the
+journaled answer. So a replay comes to the same sums and the same decisions, and counts nothing twice: what
+was spent is the sum of what the journal holds.
+
+What the journal cannot hold is a call that was in flight when its process died. The provider may bill it, and
+it is made again. A try that an earlier attempt had begun is marked in the journal (`"again": true`), and
+counted apart.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import restate
+from agents import AgentsException, ModelResponse, Usage
+from restate.extensions import current_context
+
+from perdure.durable import DurableContext, current
+from perdure.durable.step import counting_repeats, final
+from perdure.errors import NotDurable, PerdureError, Unmetered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Of a model, in USD per million tokens. Cached input costs as other input does, if it is not given."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+    def of(self, usage: Usage) -> float:
+        """What a call costs, in USD."""
+        cached = usage.input_tokens_details.cached_tokens or 0
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        paid = (usage.input_tokens - cached) * self.input + cached * cached_price
+        return (paid + usage.output_tokens * self.output) / 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a run may spend. When it is used up, the next model call raises BudgetExceeded.
+
+    tokens: input and output. usd: needs `prices`. calls: model calls that were answered or are in flight.
+    prices: by the name that the model itself has: "gpt-5"; for LiteLLM, what follows "litellm/".
+
+    A call is not begun when the budget is used up; what it costs is known only afterwards. So `calls` is
+    exact, and `tokens` and `usd` may be exceeded by the calls that were in flight together, at least by one.
+    """
+
+    tokens: int | None = None
+    usd: float | None = None
+    calls: int | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What answered model calls cost.
+
+    usd: of the calls whose model has a price. calls_unpriced: of the others.
+    calls_again: tries that had been in flight when an attempt ended, and were made again. At least so many:
+        the journal may not have heard of one before its process died.
+    tokens_again: what those calls cost when they were made again, which is in `tokens` too. What the lost
+        ones cost, only the provider knows: the same input, and up to as much output as was allowed.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+    calls_unpriced: int = 0
+    calls_again: int = 0
+    tokens_again: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+class BudgetExceeded(PerdureError, AgentsException):
+    """A budget is used up, so the next model call was not made. Final, as MaxTurnsExceeded is.
+
+    `budget` is the one that is used up, `spent` what was spent of it, `run_data` what the run has brought.
+    """
+
+    def __init__(self, budget: Budget, spent: Spent, what: str) -> None:
+        AgentsException.__init__(self, f"the budget is used up: {what}; no further model call is made")
+        self.budget = budget
+        self.spent = spent
+
+
+def spent() -> Spent:
+    """What all model calls of this invocation have cost so far, those of earlier attempts included.
+
+    For handlers, and what they call. Raises NotDurable elsewhere.
+    """
+    return _of_invocation().spent
+
+
+class Ledger:
+    """What was spent of one budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.spent = Spent()
+        self._in_flight = 0
+
+    def check(self) -> None:
+        """Raises BudgetExceeded."""
+        limit, spent = self.budget, self.spent
+        calls = spent.calls + self._in_flight
+        if limit.calls is not None and calls >= limit.calls:
+            self._refuse(f"{calls} of {limit.calls} model calls")
+        if limit.tokens is not None and spent.tokens >= limit.tokens:
+            self._refuse(f"{spent.tokens} of {limit.tokens} tokens")
+        if limit.usd is not None and spent.usd >= limit.usd:
+            self._refuse(f"{spent.usd:.4f} of {limit.usd:.4f} USD")
+
+    def _refuse(self, what: str) -> NoReturn:
+        error = BudgetExceeded(self.budget, self.spent, what)
+        final(error)
+        raise error
+
+    @contextmanager
+    def call_in_flight(self) -> Iterator[None]:
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    def charge(self, cost: Spent) -> None:
+        before = vars(self.spent)
+        self.spent = Spent(**{name: before[name] + more for name, more in vars(cost).items()})
+
+
+# Of each run with a budget that the calling code is in, the outermost first: all of them pay for a call.
+_ledgers: contextvars.ContextVar[tuple[Ledger, ...]] = contextvars.ContextVar("perdure_ledgers", default=())
+_invocations: weakref.WeakKeyDictionary[restate.Context, Ledger] = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def opened(budget: Budget | None) -> Iterator[None]:
+    """Let model calls in the block be paid out of `budget` too."""
+    if budget is None:
+        yield
+        return
+    token = _ledgers.set((*_ledgers.get(), Ledger(budget)))
+    try:
+        yield
+    finally:
+        _ledgers.reset(token)
+
+
+def _of_invocation() -> Ledger:
+    try:
+        context = current_context()
+    except LookupError:
+        context = None
+    if context is None:
+        raise NotDurable("spent() was called outside of a restate handler, where there is no invocation")
+    of_handler = context.of_handler if isinstance(context, DurableContext) else context
+    return _invocations.setdefault(of_handler, Ledger(Budget()))
+
+
+async def spend(
+    model: str | None, repeatable: str, call: Callable[[], Awaitable[ModelResponse]]
+) -> ModelResponse:
+    """Await `call()`, a model call on the loop, if no budget is used up, and charge its usage.
+
+    model: its name, if it has one. repeatable: the name of the step that the provider bills.
+
+    Raises BudgetExceeded. Unmetered fails the run: a budget of tokens or USD could not be kept.
+    """
+    ledgers = (_of_invocation(), *_ledgers.get())
+    price = _price(model, ledgers)
+    for ledger in ledgers:
+        ledger.check()
+    with ExitStack() as open_calls:
+        for ledger in ledgers:
+            open_calls.enter_context(ledger.call_in_flight())
+        again = open_calls.enter_context(counting_repeats())
+        response = await call()
+    cost = _cost(response.usage, price, again[repeatable])
+    if cost.tokens == 0:
+        _require_usage(model, ledgers)
+    for ledger in ledgers:
+        ledger.charge(cost)
+    return response
+
+
+def _cost(usage: Usage, price: Price | None, again: int) -> Spent:
+    return Spent(
+        calls=1,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        usd=0.0 if price is None else price.of(usage),
+        calls_unpriced=int(price is None),
+        calls_again=again,
+        tokens_again=usage.input_tokens + usage.output_tokens if again else 0,
+    )
+
+
+def _price(model: str | None, ledgers: Sequence[Ledger]) -> Price | None:
+    """By the innermost budget that knows the model. Unmetered if none does, and there is a limit in USD."""
+    for ledger in reversed(ledgers):
+        if model is not None and (price := ledger.budget.prices.get(model)) is not None:
+            return price
+    if any(ledger.budget.usd is not None for ledger in ledgers):
+        known = sorted({name for ledger in ledgers for name in ledger.budget.prices})
+        raise _unmetered(
+            f"a budget is in USD, and there is no price for model {model!r}. Give one: "
+            f"Budget(usd=..., prices={{{model!r}: Price(input=..., output=...)}}), in USD per million "
+            f"tokens. Known: {', '.join(known) or 'none'}"
+        )
+    return None
+
+
+def _require_usage(model: str | None, ledgers: Sequence[Ledger]) -> None:
+    if any(ledger.budget.tokens is not None or ledger.budget.usd is not None for ledger in ledgers):
+        raise _unmetered(
+            f"model {model!r} answered without saying how many tokens it used, so a budget of tokens or USD "
+            "cannot be kept. Use Budget(calls=...), or a provider that reports usage"
+        )
+
+
+def _unmetered(message: str) -> Unmetered:
+    context = current()
+    assert context is not None
+    return context.fail(Unmetered(message))
