@@ -32,15 +32,18 @@ class ToolEffectUnknown(EffectUnknown, AgentsException):
         self.effect, self.key = unknown.effect, unknown.key
 
 
-async def surface(call: Callable[[], Awaitable[R]], is_error_text: Callable[[R], bool]) -> R:
-    """Call a tool. Raises ToolEffectUnknown for an EffectUnknown in there, even if the SDK made text of it."""
+async def surface(call: Callable[[], Awaitable[R]], hides_error: Callable[[R], bool]) -> R:
+    """Call a tool. Raises ToolEffectUnknown for an EffectUnknown in there.
+
+    hides_error: whether a result may be text that was made of an error, and not by the tool's own function.
+    """
     with noting_unknown() as noted:
         try:
             result = await call()
         except EffectUnknown as unknown:
             error = ToolEffectUnknown(unknown)
         else:
-            if not noted or not is_error_text(result):
+            if not noted or not hides_error(result):
                 return result
             error = ToolEffectUnknown(noted[0])
     note_unknown(error)  # to the tool around this one

@@ -24,9 +24,10 @@ _ALL_TOOLS = Point("agents:Agent", "get_all_tools", "run_context")
 _INVOCATION_RESULT = Point("agents.tool", "_FunctionToolInvocationResult", "output", "is_sdk_generated_error")
 
 
-async def _invoke_tool(original: Any, **call: Any) -> Any:
+async def _invoke_tool(original: Any, *, function_tool: FunctionTool, **call: Any) -> Any:
     return await effects.surface(
-        lambda: _invoke(original, **call), lambda result: bool(result.is_sdk_generated_error)
+        lambda: _invoke(original, function_tool=function_tool, **call),
+        lambda result: function_tool._is_agent_tool or bool(result.is_sdk_generated_error),
     )
 
 
