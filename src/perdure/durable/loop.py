@@ -58,6 +58,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._now = 0.0
         self._running = False
+        self._outer: asyncio.AbstractEventLoop | None = None
         self._abandoned = False
         self._closed = False
         self._async_generators: dict[int, AsyncGenerator[Any, Any]] = {}
@@ -74,7 +75,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """
         if self._abandoned or self.doom is not None:
             return
-        outer = asyncio._get_running_loop()
+        outer = self._outer = asyncio._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
         # No finalizer runs user code at the whim of the garbage collector: generators are kept until the end.
         sys.set_asyncgen_hooks(firstiter=self._keep_async_generator, finalizer=_leave_alone)
@@ -90,6 +91,16 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             self._running = False
             asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
+
+    def call_outside(self, function: Callable[[], object]) -> None:
+        """Call a function as a callback of the real loop would. For what is no part of the run: tasks that it
+        starts are tasks of the real loop.
+        """
+        asyncio._set_running_loop(self._outer)
+        try:
+            function()
+        finally:
+            asyncio._set_running_loop(self)
 
     def fire(self, handle: asyncio.TimerHandle) -> None:
         """Queue a timer whose durable sleep is over. The clock never goes back."""

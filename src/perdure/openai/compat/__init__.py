@@ -3,7 +3,7 @@
 We do not wrap agents, models or tools: identity matters to cyclic handoffs, to `result.last_agent is
 agent`, to `isinstance` checks on models. We replace the functions through which the SDK's runner reaches
 the outside world. Each replacement asks first whether it runs on a deterministic loop (those of `IN_STEPS`:
-in the closure of a step), and if not, it is the SDK's own function.
+in the closure of a step; of `IN_ATTEMPTS`: in a handler), and if not, it is the SDK's own function.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from perdure.openai.compat import (
     sessions,
     tool_functions,
     tools,
+    tracing,
 )
 from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
-_CONCERNS = (models, tool_functions, tools, mcp, sessions, approvals, guardrails, hooks, handoffs)
+_CONCERNS = (models, tool_functions, tools, mcp, sessions, approvals, guardrails, hooks, handoffs, tracing)
 
 
 def install() -> None:
@@ -38,6 +39,7 @@ def install() -> None:
         (*item, on_deterministic_loop) for concern in _CONCERNS for item in concern.REPLACEMENTS.items()
     ]
     replacements += [(*item, in_step) for item in models.IN_STEPS.items()]
+    replacements += [(*item, tracing.in_attempt) for item in tracing.IN_ATTEMPTS.items()]
     found = [(*point.find(), point.name, replacement, where) for point, replacement, where in replacements]
     for holder, original, name, replacement, where in found:
         if not hasattr(original, "__perdure__"):
