@@ -128,11 +128,6 @@ class DurableContext(ObjectContext):
         nth = f"/{used[name]}" if used[name] > 1 else ""
         return f"{self._raw.request().id}/{quote(name, safe='')}{nth}"
 
-    @property
-    def of_handler(self) -> ObjectContext:
-        """The context that the SDK gave to the handler. Its futures belong to the real loop."""
-        return self._driver.context
-
     def is_replaying(self) -> bool:
         """Whether the next command is in the journal already, so that an earlier attempt has issued it."""
         return bool(self._raw.vm.is_replaying())
