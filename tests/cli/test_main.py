@@ -34,7 +34,7 @@ def test_python_dash_m_is_the_same_command() -> None:
 def test_help_lists_every_command(perdure: Perdure) -> None:
     done = perdure("--help")
     assert done.returncode == 0
-    for command in ("up", "engine", "serve", "invocations", "backup", "vacuum", "version"):
+    for command in ("up", "engine", "serve", "doctor", "invocations", "backup", "vacuum", "version"):
         assert f"│ {command} " in done.stdout
 
 

@@ -12,7 +12,7 @@ import traceback
 
 import typer
 
-from perdure.cli import approvals, backup, engine, invocations, serve, up, vacuum, version
+from perdure.cli import approvals, backup, doctor, engine, invocations, serve, up, vacuum, version
 from perdure.cli.exit_codes import INTERRUPTED, exit_code_of
 from perdure.errors import PerdureError
 
@@ -28,6 +28,7 @@ app.command()(engine.engine)
 app.command()(serve.serve)
 app.add_typer(invocations.app, name="invocations")
 app.add_typer(approvals.app, name="approvals")
+app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(vacuum.vacuum)
 app.command()(version.version)

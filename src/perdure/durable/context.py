@@ -108,9 +108,9 @@ class DurableContext(ObjectContext):
         self._raw: Any = driver.context
 
     @property
-    def of_handler(self) -> restate.Context:
-        """The handler's own context, which all runs in the handler share."""
-        return cast(restate.Context, self._raw)
+    def of_handler(self) -> ObjectContext:
+        """The handler's own context, which all runs in it share. Its futures belong to the real loop."""
+        return self._driver.context
 
     def enter(self) -> None:
         """Make this the current context of the calling contextvars, for the SDK's own extensions too."""

@@ -97,6 +97,11 @@ class JournaledRunHooks(RunHooks[Any]):
         return self._call("on_handoff", to_agent.name, context, from_agent, to_agent)
 
 
+def overridden(hooks: object, base: type[Any]) -> list[str]:
+    """The hooks of `base` that a user wrote."""
+    return [name for name in dir(hooks) if name.startswith("on_") and _overrides(hooks, base, name)]
+
+
 def _overrides(hooks: object, base: type[Any], method: str) -> bool:
     """Whether a user wrote this method, in a class or on the object."""
     return method in vars(hooks) or getattr(type(hooks), method) is not getattr(base, method)

@@ -43,14 +43,14 @@ Entry = dict[str, Any]
 
 def asks_for_restate_context(function: Callable[..., object], context: ToolContext[Any]) -> bool:
     """Whether a tool's function is orchestrating code in this run."""
-    return isinstance(context.context, restate.Context) and is_async(function) and _takes_wrapper(function)
+    return isinstance(context.context, restate.Context) and is_async(function) and takes_wrapper(function)
 
 
 def is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _takes_wrapper(function: Callable[..., object]) -> bool:
+def takes_wrapper(function: Callable[..., object]) -> bool:
     parameters = _parameters(function)
     annotation = _hints(function).get(parameters[0]) if parameters else None
     return (typing.get_origin(annotation) or annotation) in (RunContextWrapper, ToolContext)

@@ -33,14 +33,14 @@ def _journaled(handoff: Handoff[Any, Any]) -> Handoff[Any, Any]:
     code, and runs on the loop.
     """
     agent = handoff._agent_ref() if handoff._agent_ref is not None else None
-    if agent is None or not _has_callback(handoff):
+    if agent is None or not has_callback(handoff):
         return handoff
     journaled = copy.copy(handoff)
     journaled.on_invoke_handoff = handoffs.journaled_invoke(handoff.on_invoke_handoff, agent)
     return journaled
 
 
-def _has_callback(handoff: Handoff[Any, Any]) -> bool:
+def has_callback(handoff: Handoff[Any, Any]) -> bool:
     """Whether `handoff()` was given an `on_handoff`. If that cannot be told, it may have been."""
     invoke = handoff.on_invoke_handoff
     while isinstance(invoke, partial):
