@@ -463,3 +463,93 @@ async def test_a_tool_written_by_hand_is_a_step_too() -> None:
     assert value_of(await server.run()) == "raw{}"
     assert "Run raw" in server.commands()
     assert calls == ["{}"]
+
+
+# ---- what is offered, and what ends a run
+
+
+async def test_a_flag_that_changes_while_the_run_waits_changes_no_turn_that_is_over() -> None:
+    asked_for: list[str] = []
+    flag = True
+
+    async def enabled(wrapper: RunContextWrapper[Any], agent: Any) -> bool:
+        asked_for.append(agent.name)
+        await asyncio.sleep(0)  # real I/O is fine here: it is in a step
+        wrapper.context["asked"] = wrapper.context.get("asked", 0) + 1
+        return flag
+
+    @agents.function_tool(is_enabled=enabled)
+    async def premium() -> str:
+        nonlocal flag
+        flag = False
+        return "gold"
+
+    @agents.function_tool(is_enabled=False)
+    async def never() -> str:
+        return ""
+
+    offered: list[list[str]] = []
+
+    class Looking(ScriptedModel):
+        async def get_response(self, *args: Any, **options: Any) -> Any:
+            offered.append([tool.name for tool in options["tools"]])
+            return await super().get_response(*args, **options)
+
+    agent = Agent(name="A", tools=[premium, never], model=Looking([ToolCall("premium"), last_outputs]))
+
+    async def run(ctx: restate.Context, message: str) -> list[Any]:
+        context: dict[str, int] = {}
+        return [(await DurableRunner.run(agent, message, context=context)).final_output, context]
+
+    plain: dict[str, int] = {}
+    await Runner.run(agent, "hello", context=plain)
+    flag = True
+    asked_for.clear()
+    offered.clear()
+    server = asked(run, suspend_always=True)
+    assert value_of(await server.run()) == ["gold", plain]
+    assert offered == [["premium"], []]
+    assert len(asked_for) == plain["asked"] == server.commands().count("Run enabled tools")
+    assert premium.is_enabled is enabled
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_function_that_ends_the_run_is_asked_once(is_async: bool) -> None:
+    asked_for: list[int] = []
+
+    @agents.function_tool
+    async def city(n: int) -> City:
+        return City(name=f"c{n}")
+
+    def decide(wrapper: Any, results: Any) -> ToolsToFinalOutputResult:
+        asked_for.append(len(results))
+        final = len(asked_for) % 2 == 0
+        return ToolsToFinalOutputResult(
+            is_final_output=final, final_output=results[-1].output if final else None
+        )
+
+    async def decide_async(wrapper: Any, results: Any) -> ToolsToFinalOutputResult:
+        await asyncio.sleep(0)
+        return decide(wrapper, results)
+
+    agent = Agent(
+        name="A",
+        tools=[city],
+        tool_use_behavior=decide_async if is_async else decide,
+        output_type=City,
+        model=ScriptedModel([[ToolCall("city", {"n": n}) for n in range(2)], [ToolCall("city", {"n": 2})]]),
+    )
+    assert await everywhere(agent, lambda r: repr(r.final_output)) == "City(name='c2', degrees=20)"
+    assert asked_for == [2, 1] * 3
+
+
+async def test_a_run_that_ends_with_what_a_function_made() -> None:
+    @agents.function_tool
+    async def tool() -> str:
+        return "x"
+
+    def decide(_: Any, results: Any) -> Any:
+        return ToolsToFinalOutputResult(is_final_output=True, final_output=Person(results[0].output, []))
+
+    agent = agent_of(tool, tool_use_behavior=decide, output_type=Person)
+    assert await everywhere(agent, lambda r: repr(r.final_output)) == "Person(name='x', friends=[])"

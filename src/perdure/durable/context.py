@@ -136,6 +136,12 @@ class DurableContext(ObjectContext):
         """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""
         self._driver.detach(cleanup)
 
+    async def outside(self, factory: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await a coroutine about the process's own resources on the real loop. Its result is not journaled:
+        each attempt awaits it anew. Nothing else is delivered meanwhile.
+        """
+        return await self._driver.fetch(factory)
+
     def at_end(self, callback: Callable[[], object]) -> None:
         """Call `callback` on the real loop when the attempt is over: what the process lent to it is free."""
         self._driver.at_end(callback)

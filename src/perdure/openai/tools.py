@@ -17,14 +17,8 @@ from typing import Any
 
 import restate
 from agents import (
-    Agent,
-    ApplyPatchTool,
-    ComputerTool,
-    CustomTool,
     FunctionTool,
-    LocalShellTool,
     RunContextWrapper,
-    ShellTool,
 )
 from agents.tool_context import ToolContext
 from pydantic import TypeAdapter
@@ -32,7 +26,7 @@ from pydantic import TypeAdapter
 from perdure.durable import current, failures
 from perdure.durable.effect import Happened, Judge, OnUnknown, claims, settled
 from perdure.durable.step import Codec
-from perdure.errors import NotDurable, StepFailed, ToolFailed
+from perdure.errors import StepFailed, ToolFailed
 from perdure.openai import effects, tool_output
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tool_options import Attempt, ToolOptions, TryAgain, begin
@@ -154,7 +148,7 @@ class PlainTool:
         return Happened(self._entry(outcome.result)) if isinstance(outcome, Happened) else outcome
 
 
-def _failure_from_json(step: str, failure: failures.Failure) -> Exception:
+def tool_failure(step: str, failure: failures.Failure) -> Exception:
     """The tool's error; where it cannot be rebuilt, one with the same text, which is what the SDK shows."""
     error = failures.from_json(step, failure)
     if type(error) is StepFailed:
@@ -162,22 +156,4 @@ def _failure_from_json(step: str, failure: failures.Failure) -> Exception:
     return error
 
 
-_CODEC: Codec[Any] = Codec(failure_from_json=_failure_from_json)
-
-
-def refuse_undurable(agent: Agent[Any]) -> None:
-    """Refuse what an agent has that acts on the world from the deterministic loop, outside of any step."""
-    context = current()
-    assert context is not None
-    for tool in agent.tools:
-        local = isinstance(tool, ComputerTool | LocalShellTool | ApplyPatchTool | CustomTool) or (
-            isinstance(tool, ShellTool) and tool.executor is not None
-        )
-        if local:
-            raise context.fail(
-                NotDurable(
-                    f"agent {agent.name!r} has a {type(tool).__name__}, which acts on this machine outside "
-                    "of any step, and this version of Perdure cannot journal it. Write it as a function "
-                    "tool: that is one step"
-                )
-            )
+_CODEC: Codec[Any] = Codec(failure_from_json=tool_failure)

@@ -15,6 +15,7 @@ from perdure.openai.compat import (
     guardrails,
     handoffs,
     hooks,
+    local_tools,
     mcp,
     models,
     sessions,
@@ -26,7 +27,19 @@ from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
-_CONCERNS = (models, tool_functions, tools, mcp, sessions, approvals, guardrails, hooks, handoffs, tracing)
+_CONCERNS = (
+    models,
+    tool_functions,
+    tools,
+    local_tools,
+    mcp,
+    sessions,
+    approvals,
+    guardrails,
+    hooks,
+    handoffs,
+    tracing,
+)
 
 
 def install() -> None:
@@ -35,6 +48,9 @@ def install() -> None:
     """
     for point in (point for concern in _CONCERNS for point in concern.RELIED_ON):
         point.find()
+    attributes = {**tools.ATTRIBUTES, **local_tools.ATTRIBUTES}
+    for attribute in attributes:
+        attribute.find()
     replacements = [
         (*item, on_deterministic_loop) for concern in _CONCERNS for item in concern.REPLACEMENTS.items()
     ]
@@ -45,6 +61,8 @@ def install() -> None:
         if not hasattr(original, "__perdure__"):
             setattr(holder, name, durable_or(original, replacement, where))
     mcp.make_servers_durable()
+    for attribute, read in attributes.items():
+        attribute.replace(read)
 
 
 def in_step() -> bool:

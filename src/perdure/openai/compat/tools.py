@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agents import Agent, FunctionTool
+from agents import Agent, FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
 
-from perdure.openai import effects, tools
+from perdure.openai import effects, enabled_tools, final_output, tools
 from perdure.openai.compat import tool_functions
+from perdure.openai.compat.attribute import Attribute, Read
 from perdure.openai.compat.mcp import is_mcp_tool
 from perdure.openai.compat.point import Point
 
@@ -21,6 +22,17 @@ _INVOKE_TOOL = Point(
     "arguments",
 )
 _ALL_TOOLS = Point("agents:Agent", "get_all_tools", "run_context")
+_ENABLED_TOOLS = Point(
+    "agents.run_internal.tool_execution", "resolve_enabled_function_tools", "agent", "context_wrapper"
+)
+_FINAL_OUTPUT = Point(
+    "agents.run_internal.turn_resolution",
+    "check_for_final_output_from_tools",
+    "agent",
+    "tool_results",
+    "context_wrapper",
+)
+_PUBLIC_AGENT = Point("agents._public_agent", "get_public_agent", "agent")
 _INVOCATION_RESULT = Point("agents.tool", "_FunctionToolInvocationResult", "output", "is_sdk_generated_error")
 
 
@@ -53,10 +65,29 @@ async def _invoke(
     return result_type(output, is_sdk_generated_error=is_error)
 
 
-async def _all_tools(original: Any, agent: Agent[Any], *args: Any, **options: Any) -> Any:
-    tools.refuse_undurable(agent)
-    return await original(agent, *args, **options)
+async def _offered(original: Any, agent: Agent[Any], run_context: RunContextWrapper[Any]) -> Any:
+    _, public = _PUBLIC_AGENT.find()
+    verdicts = await enabled_tools.ask(agent.tools, run_context, public(agent))
+    with enabled_tools.decided(verdicts):
+        return await original(agent, run_context)
 
 
-RELIED_ON = (_INVOCATION_RESULT,)
-REPLACEMENTS: dict[Point, Callable[..., Any]] = {_INVOKE_TOOL: _invoke_tool, _ALL_TOOLS: _all_tools}
+async def _final_output(
+    original: Any, agent: Agent[Any], tool_results: Any, context_wrapper: RunContextWrapper[Any]
+) -> Any:
+    def ask() -> Any:
+        return original(agent, tool_results, context_wrapper)
+
+    if not tool_results or not callable(agent.tool_use_behavior):
+        return await ask()
+    return await final_output.decide(tool_results, context_wrapper, ask)
+
+
+RELIED_ON = (_INVOCATION_RESULT, _PUBLIC_AGENT)
+REPLACEMENTS: dict[Point, Callable[..., Any]] = {
+    _INVOKE_TOOL: _invoke_tool,
+    _ALL_TOOLS: _offered,
+    _ENABLED_TOOLS: _offered,
+    _FINAL_OUTPUT: _final_output,
+}
+ATTRIBUTES: dict[Attribute, Read] = {Attribute("agents:FunctionTool", "is_enabled"): enabled_tools.is_enabled}
