@@ -12,19 +12,22 @@ taken for one: the question is announced anew, with what was wrong with the answ
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NotRequired, TypedDict
 
-from agents import RunState, ToolApprovalItem
+from agents import RunContextWrapper, RunState, ToolApprovalItem
 from pydantic import BaseModel, ConfigDict, ValidationError
 from restate.exceptions import TerminalError
 from restate.serde import BytesSerde
 
-from perdure.durable import DurableContext, current, step
+from perdure.durable import ONCE, DurableContext, current, step
 from perdure.durable.values import Json
 from perdure.errors import NotDurable
+from perdure.openai.context_changes import step_in_context
 
 ANNOUNCEMENT_VERSION = 1
 
@@ -154,6 +157,53 @@ def _problem(error: ValidationError) -> str:
     where = ".".join(map(str, first["loc"]))
     told = f"{where}: {first['msg']}" if where else first["msg"]
     return f'the last answer was no decision ({told}); write {{"approved": true}} or {{"approved": false}}'
+
+
+# ---- functions of the user that decide
+
+
+async def needs_approval(
+    run_context: RunContextWrapper[Any], function: Callable[..., Any], data: tuple[Any, ...]
+) -> bool:
+    """What a function given as `needs_approval=` says of one call, once in the life of the invocation."""
+    return bool(await _said_once("needs_approval", run_context, bool, function, data))
+
+
+async def on_approval(
+    run_context: RunContextWrapper[Any], function: Callable[..., Any], data: tuple[Any, ...]
+) -> Json:
+    """What a function that decides in a human's place says of one call: {"approve": bool, "reason": str}."""
+    return await _said_once("on_approval", run_context, dict, function, data)
+
+
+async def _said_once(
+    entry: str,
+    run_context: RunContextWrapper[Any],
+    as_json: Callable[[Any], Json],
+    function: Callable[..., Any],
+    data: tuple[Any, ...],
+) -> Json:
+    """A replay asks again, days later, when the limits that the function knows may have changed: what it said
+    first counts. As with guardrails, a plain function is one step; an async one runs on the deterministic
+    loop, may make steps of its own, and its answer is journaled.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        said = as_json(await function(*data))
+
+        async def record() -> Json:
+            return said
+
+        return await step(entry, record, retry=ONCE)
+
+    def ask() -> Any:
+        said = function(*data)
+        return _later(as_json, said) if inspect.isawaitable(said) else as_json(said)
+
+    return await step_in_context(entry, run_context, ask)
+
+
+async def _later(as_json: Callable[[Any], Json], said: Awaitable[Any]) -> Json:
+    return as_json(await said)
 
 
 # ---- the interruptions of the SDK
