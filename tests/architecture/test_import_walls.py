@@ -13,18 +13,19 @@ import perdure
 SOURCE = Path(perdure.__file__).parent
 
 # Each room may import itself and what is listed; the longest matching name is a module's room.
-ENGINE_CORE = {"perdure.errors", "perdure.protocol", "perdure.engine.core"}
+ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
 DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = DOORS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
-AGENTS = {"perdure.errors", "perdure.durable", "perdure.openai"}
+AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
 
 ROOMS = {
     "perdure": AGENTS,
     "perdure.__main__": {"perdure.cli"},
     "perdure.errors": set(),
+    "perdure.streams": {"perdure.errors"},
     "perdure.protocol": {"perdure.errors"},
     "perdure.engine": ENGINE,
     "perdure.engine.core": ENGINE_CORE,
@@ -36,8 +37,8 @@ ROOMS = {
     "perdure.engine.ingress": DOORS,
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},
-    "perdure.durable": {"perdure.errors"},
-    "perdure.openai": {"perdure.errors", "perdure.durable"},
+    "perdure.durable": {"perdure.errors", "perdure.streams"},
+    "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
     "perdure.cli": ENGINE | AGENTS,
     "perdure.testing": ENGINE | AGENTS,
 }
@@ -55,7 +56,7 @@ IMPURE = {
     "uvicorn",
     "starlette",
 }
-PURE = ("perdure.protocol", "perdure.engine.core")
+PURE = ("perdure.protocol", "perdure.streams", "perdure.engine.core")
 
 # The names that only compat/ may touch are private ones of this package.
 AGENTS_SDK = "agents"
