@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -95,6 +95,14 @@ def idempotency_key() -> str:
 _names_used: weakref.WeakKeyDictionary[restate.Context, Counter[str]] = weakref.WeakKeyDictionary()
 
 
+def state_access(context: restate.Context) -> Literal["none", "read", "write"]:
+    """What the running handler may do with state: a service has none, a shared handler only reads it."""
+    raw: Any = context._raw if isinstance(context, DurableContext) else context
+    if raw.handler.service_tag.kind == "service":
+        return "none"
+    return "read" if raw.handler.kind == "shared" else "write"
+
+
 class DurableContext(ObjectContext):
     """A `restate.Context` whose futures belong to the deterministic loop.
 
@@ -106,6 +114,7 @@ class DurableContext(ObjectContext):
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._raw: Any = driver.context
+        self._progressed = False
 
     @property
     def of_handler(self) -> ObjectContext:
@@ -131,6 +140,18 @@ class DurableContext(ObjectContext):
     def is_replaying(self) -> bool:
         """Whether the next command is in the journal already, so that an earlier attempt has issued it."""
         return bool(self._raw.vm.is_replaying())
+
+    def progressed(self) -> None:
+        """Note that this attempt ran a step itself, and was given its result."""
+        self._progressed = True
+
+    def may_repeat(self) -> bool:
+        """Whether a step that is issued now may have run in an earlier attempt, which died before its record.
+
+        Not so once this attempt was given the result of a step that it ran itself: a result is delivered only
+        when it is in the journal, so no earlier attempt had it, and none can have come this far.
+        """
+        return not self._progressed
 
     def detach(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""

@@ -260,6 +260,7 @@ class Try(Generic[T]):
         self._retry, self._codec, self._attempt = retry, codec, attempt
         self._contextvars = contextvars.copy_context()
         self._closure: asyncio.Task[Any] | None = None
+        self._context = context
         self._future: DurableFuture[dict[str, Any]] = context.journal_run(
             name, self._perform, RunOptions(serde=_JSON)
         )
@@ -278,6 +279,8 @@ class Try(Generic[T]):
             self._watch.redo(entry.get("changes"))
         if entry.get("again") and (counted := _again.get()) is not None:
             counted[self._name] += 1
+        if self._closure is not None:
+            self._context.progressed()
         return entry
 
     async def _perform(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from perdure.openai.approvals import Decision, Question, ask_human
 from perdure.openai.budget import Budget, BudgetExceeded, Price, Spent, spent
 from perdure.openai.effects import ASK_HUMAN
+from perdure.openai.durable_session import DurableSession
 from perdure.openai.handler import durable
 from perdure.openai.options import DurableOptions
 from perdure.openai.runner import DurableRunner
@@ -15,6 +16,7 @@ __all__ = [
     "Decision",
     "DurableOptions",
     "DurableRunner",
+    "DurableSession",
     "Price",
     "Question",
     "Spent",

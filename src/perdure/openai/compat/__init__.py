@@ -61,6 +61,7 @@ def install() -> None:
         if not hasattr(original, "__perdure__"):
             setattr(holder, name, durable_or(original, replacement, where))
     mcp.make_servers_durable()
+    sessions.cover_session_classes()
     for attribute, read in attributes.items():
         attribute.replace(read)
 
