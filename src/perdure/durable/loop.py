@@ -183,7 +183,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Handle:
         if self._running and asyncio._get_running_loop() is self:
             return self.call_soon(callback, *args, context=context)
-        if self._abandoned:
+        if self._abandoned or _wakes_nobody(callback, args):
             return asyncio.Handle(callback, args, self, context)
         raise self.refuse(f"woke the deterministic loop from thread {threading.current_thread().name!r}")
 
@@ -291,6 +291,17 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         asyncio.BaseEventLoop.default_exception_handler(_LOG_FORMATTER, context)
+
+
+def _wakes_nobody(callback: Callable[..., object], args: tuple[Any, ...]) -> bool:
+    """Whether all that the callback could do is to complete a future that nobody waits for.
+
+    A finalizer makes such a one: a connection that the collector frees while our loop runs, whoever used it,
+    has its thread say goodbye to the running loop. Who awaits the future after all is told that it is Stuck.
+    """
+    subjects = (getattr(callback, "__self__", None), *args[:1])
+    futures = [subject for subject in subjects if isinstance(subject, SequencedFuture)]
+    return bool(futures) and not any(future._callbacks for future in futures)
 
 
 def _leave_alone(_generator: object) -> None:

@@ -149,10 +149,10 @@ def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
 
 def _cover(cls: type) -> None:
     of_sdk = cls.__module__.startswith("agents.")
-    for name, function in list(vars(cls).items()):
-        if inspect.iscoroutinefunction(function) and (
-            name in _METHODS or (of_sdk and not name.startswith("_"))
-        ):
+    own = [name for name in vars(cls) if not name.startswith("_")] if of_sdk else []
+    for name in {*_METHODS, *own}:
+        function = getattr(cls, name, None)
+        if inspect.iscoroutinefunction(function) and not hasattr(function, "__perdure__"):
             setattr(cls, name, _as_step(function))
 
 
@@ -165,6 +165,7 @@ def _as_step(function: Callable[..., Any]) -> Callable[..., Any]:
         bound = functools.partial(function, self)
         return await _perform(backend, function.__name__, bound, *args, **options)
 
+    method.__perdure__ = True  # type: ignore[attr-defined]
     return method
 
 
