@@ -241,6 +241,48 @@ def test_a_wake_up_from_a_thread_is_refused(clock: Clock) -> None:
     assert clock.loop.doom is errors[0]
 
 
+def test_a_finalizer_that_says_goodbye_by_a_thread_disturbs_nobody(clock: Clock) -> None:
+    """As a connection of aiosqlite does, which the collector frees when it likes."""
+    import threading
+
+    class Connection:
+        def __del__(self) -> None:
+            future = asyncio.get_event_loop().create_future()
+            thread = threading.Thread(
+                target=lambda: future.get_loop().call_soon_threadsafe(future.set_result, 1)
+            )
+            thread.start()
+            thread.join()
+
+    async def main() -> str:
+        Connection()
+        return "undisturbed"
+
+    assert clock.start(main).result() == "undisturbed"
+    assert clock.loop.doom is None
+
+
+def test_a_finalizer_that_starts_a_task_disturbs_nobody(clock: Clock) -> None:
+    """As a client of the OpenAI API does."""
+    closed: list[str] = []
+
+    class Client:
+        def __del__(self) -> None:
+            asyncio.get_running_loop().create_task(self.close())
+
+        async def close(self) -> None:
+            closed.append("closed")
+            await asyncio.to_thread(print)
+
+    async def main() -> str:
+        Client()
+        await asyncio.sleep(0)
+        return "undisturbed"
+
+    assert clock.start(main).result() == "undisturbed"
+    assert closed == []
+
+
 def test_an_unfinished_async_generator_is_closed_at_the_end_and_not_by_the_collector(clock: Clock) -> None:
     import gc
 

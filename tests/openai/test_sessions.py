@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,9 +18,7 @@ from agents import (
     Agent,
     OpenAIConversationsSession,
     OpenAIResponsesCompactionSession,
-    RunConfig,
     Runner,
-    Session,
     SessionSettings,
     SQLiteSession,
     function_tool,
@@ -29,7 +28,6 @@ from agents.memory import SessionABC
 from free_port import free_port
 from openai_server import OpenAIServer
 
-from perdure import DurableRunner, DurableSession
 from perdure.openai import durable
 from perdure.testing import Harness, harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
@@ -134,25 +132,43 @@ BACKENDS = (sqlite, advanced_sqlite, async_sqlite, sqlalchemy, encrypted, compac
 
 
 @pytest.fixture(params=[*BACKENDS, "redis", "conversations"], ids=lambda p: getattr(p, "__name__", p))
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
+    made: list[Any] = []
+
+    def noted(make: Make) -> Make:
+        return lambda name: made.append(make(name)) or made[-1]  # type: ignore[func-returns-value]
+
     if request.param == "conversations":
-        server: OpenAIServer = request.getfixturevalue("openai_server")
-        ids: dict[str, str] = {}
-
-        def conversation(name: str) -> Any:
-            if name not in ids:
-                ids[name] = f"conv_{name}"
-                server.conversations[ids[name]] = []
-            return OpenAIConversationsSession(conversation_id=ids[name], openai_client=server.client())
-
-        yield conversation
+        yield noted(conversations(request.getfixturevalue("openai_server")))
     elif request.param == "redis":
         with redis_server() as url:
             from agents.extensions.memory import RedisSession
 
-            yield lambda name: RedisSession.from_url(name, url=url)
+            yield noted(lambda name: RedisSession.from_url(name, url=url))
+            await close(made)
+            made.clear()
     else:
-        yield request.param(tmp_path)
+        yield noted(request.param(tmp_path))
+    await close(made)
+
+
+async def close(sessions: list[Any]) -> None:
+    """What is left open would be closed by the collector, in the middle of another test."""
+    for session in sessions:
+        if hasattr(session, "engine"):
+            await session.engine.dispose()
+        elif hasattr(session, "close"):
+            await closed if inspect.isawaitable(closed := session.close()) else None
+
+
+def conversations(server: OpenAIServer) -> Make:
+    client = server.client()  # one a process, as one should
+
+    def make(name: str) -> Any:
+        server.conversations.setdefault(f"conv_{name}", [])
+        return OpenAIConversationsSession(conversation_id=f"conv_{name}", openai_client=client)
+
+    return make
 
 
 def redis_server() -> Any:
@@ -283,7 +299,9 @@ async def test_a_write_that_died_before_its_record_is_not_made_twice(
         invocation = await h.send("Agent/run")
         answer = asyncio.ensure_future(h.attach(invocation))
         while True:
-            await asyncio.wait({waiting := asyncio.ensure_future(written.wait()), answer}, return_when="FIRST_COMPLETED")
+            await asyncio.wait(
+                {waiting := asyncio.ensure_future(written.wait()), answer}, return_when="FIRST_COMPLETED"
+            )
             waiting.cancel()
             if not written.is_set():
                 break
