@@ -2,8 +2,8 @@
 
 from perdure.openai.approvals import Decision, Question, ask_human
 from perdure.openai.budget import Budget, BudgetExceeded, Price, Spent, spent
-from perdure.openai.effects import ASK_HUMAN
 from perdure.openai.durable_session import DurableSession
+from perdure.openai.effects import ASK_HUMAN
 from perdure.openai.handler import durable
 from perdure.openai.options import DurableOptions
 from perdure.openai.runner import DurableRunner
