@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +235,20 @@ async def test_suspension_leaves_no_span_current(recorder: Recorder) -> None:
     assert value_of(await asked(run, suspend_always=True).run()) == "ok"
     assert set(current) == {(None, None)}
     recorder.check()
+
+
+async def test_a_span_starts_when_it_started_first_however_long_the_run_waits(recorder: Recorder) -> None:
+    server = asking(team())
+    assert await server.attempt() is None
+    suspended_at = datetime.now(UTC).isoformat()
+    assert value_of(await server.run()) == "filed"
+    by_id = {span["id"]: span for span in recorder.finished}
+    roots = [span for span in by_id.values() if span["parent_id"] is None]
+    assert roots != []
+    assert min(span["started_at"] for span in roots) < suspended_at < max(span["ended_at"] for span in roots)
+    for span in by_id.values():
+        if (parent := by_id.get(span["parent_id"])) is not None:
+            assert span["started_at"] >= parent["started_at"]
 
 
 async def test_an_attempt_that_fails_is_followed_by_one_that_tells_its_own_way(recorder: Recorder) -> None:

@@ -20,7 +20,7 @@ import hashlib
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import restate
 from restate.exceptions import SdkInternalBaseException
@@ -35,7 +35,15 @@ from perdure.errors import AttemptEnded, DurableError
 # command told twice, as after a crash.
 _REMEMBERED_MAX = 10_000
 
-_remembered: OrderedDict[str, int] = OrderedDict()  # by invocation id: how many events were told here
+
+class Memory(NamedTuple):
+    """What a process knows of a suspended invocation: how far it told, and when the open spans started."""
+
+    told: int
+    started_at: dict[str, str]
+
+
+_remembered: OrderedDict[str, Memory] = OrderedDict()  # by invocation id
 
 
 class AttemptTrace:
@@ -46,7 +54,7 @@ class AttemptTrace:
         self._invocation_id: str = context.request().id
         self._ids = 0
         self._events = 0
-        self._told = _remembered.pop(self._invocation_id, 0)
+        self._told, self._started_at = _remembered.pop(self._invocation_id, Memory(0, {}))
         self._untold: dict[str, Callable[[], None]] = {}
 
     def new_id(self, prefix: str, digits: int) -> str:
@@ -62,10 +70,15 @@ class AttemptTrace:
         elif self._events > self._told:
             self._untold[item_id] = tell
 
+    def first_started_at(self, span_id: str, now: str) -> str:
+        """When a span that starts `now` started in the first attempt that this process knows of."""
+        return self._started_at.setdefault(span_id, now)
+
     def end(self, item_id: str, tell: Callable[[], None]) -> None:
         """A trace or span ends, be it for good or because the attempt does."""
         if _attempt_is_ending():
             return
+        self._started_at.pop(item_id, None)
         if self._is_news():
             self._tell(tell)
         else:
@@ -86,7 +99,7 @@ class AttemptTrace:
     def __close__(self) -> None:
         """The SDK calls it when the handler is left."""
         if isinstance(sys.exception(), _ATTEMPT_OVER):
-            _remembered[self._invocation_id] = self._told
+            _remembered[self._invocation_id] = Memory(self._told, self._started_at)
             if len(_remembered) > _REMEMBERED_MAX:
                 _remembered.popitem(last=False)
 

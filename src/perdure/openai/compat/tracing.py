@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from agents.tracing import Span, Trace
+from agents.tracing.spans import SpanImpl
 
 from perdure.openai.compat.point import Point
 from perdure.openai.tracing import AttemptTrace, attempt_trace
@@ -34,6 +35,8 @@ def _trace_ends(original: Any, processors: Any, trace: Trace) -> None:
 
 
 def _span_starts(original: Any, processors: Any, span: Span[Any]) -> None:
+    if isinstance(span, SpanImpl):  # it has its time already, and the processors see it after this
+        span._started_at = _attempt().first_started_at(span.span_id, span.started_at or "")
     _attempt().start(span.span_id, partial(original, processors, span))
 
 
