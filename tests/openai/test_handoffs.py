@@ -269,16 +269,3 @@ async def test_structured_output_and_tool_choice_come_back_the_same() -> None:
 
     assert value_of(await asked(run, suspend_always=True).run()) == "asked"
     assert choices == ["required", None], "reset after the tool was used, on a replay too"
-
-
-async def test_an_error_handler_answers_when_the_turns_are_used_up() -> None:
-    handled: list[str] = []
-
-    def give_up(data: Any) -> Any:
-        handled.append(type(data.error).__name__)
-        return "I ran out of turns"
-
-    agent = Agent(name="A", tools=[look_up], model=ScriptedModel([ToolCall("look_up", {"word": "x"})]))
-    server = asking(agent, max_turns=2, error_handlers={"max_turns": give_up})
-    assert value_of(await server.run()) == "I ran out of turns"
-    assert server.commands().count("Run call LLM") == 2

@@ -16,6 +16,7 @@ from agents import GuardrailFunctionOutput, RunContextWrapper, ToolGuardrailFunc
 
 from perdure.durable import ONCE, step, values
 from perdure.openai.context_changes import step_in_context
+from perdure.openai.tools import is_async
 
 Verdict = TypeVar("Verdict", GuardrailFunctionOutput, ToolGuardrailFunctionOutput)
 
@@ -33,7 +34,7 @@ async def journaled_verdict(
     function is journaled and not tried again; an async function fails as its own steps do.
     """
     entry = f"guardrail {name}"
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+    if is_async(function):
         verdict = await function(*data)
 
         async def record() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from perdure.durable import on_deterministic_loop
 from perdure.durable.context import enclosing_step
 from perdure.openai.compat import (
     approvals,
+    error_handlers,
     guardrails,
     handoffs,
     hooks,
@@ -38,6 +39,7 @@ _CONCERNS = (
     guardrails,
     hooks,
     handoffs,
+    error_handlers,
     tracing,
 )
 
