@@ -17,6 +17,7 @@ from perdure import (
     NotHappened,
     function_tool,
     idempotency_key,
+    spent,
 )
 from perdure.errors import EffectUnknown
 from perdure.testing.scripted_model import Input, ScriptedModel, ToolCall
@@ -80,6 +81,13 @@ async def settle(ctx: restate.Context, policy: str) -> str:
         return str((await DurableRunner.run(PAYERS[policy], "Pay the invoice.")).final_output)
     except EffectUnknown as unknown:
         return f"unknown: {unknown.key}"
+
+
+@payments.handler()
+async def count(ctx: restate.Context, policy: str) -> list[int]:
+    """Pays as `settle` does, and answers with the number of model calls, and of those made again."""
+    await DurableRunner.run(PAYERS[policy], "Pay the invoice.")
+    return [spent().calls, spent().calls_again]
 
 
 app = restate.app([payments])

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
@@ -33,19 +34,31 @@ class Shop:
 
     async def killed_at(self, gate: str, policy: str) -> str:
         """The invocation id of a payment whose process was killed while it waited at the gate."""
+        invocation = await self.waiting_at(gate, policy)
+        await self.kill()
+        return invocation
+
+    async def waiting_at(self, gate: str, policy: str, handler: str = "settle") -> str:
         self.bank.requests.clear()
         self.bank.shut_gate(gate)
-        url = f"{self.service.ingress_url}/Payments/settle/send"
+        url = f"{self.service.ingress_url}/Payments/{handler}/send"
         sent = (await self.http.post(url, json=policy)).json()
         assert await anyio.to_thread.run_sync(self.bank.held.wait, 30), f"nobody came to {gate!r}"
+        return str(sent["invocationId"])
+
+    async def kill(self) -> None:
         victim = self.service if isinstance(self.service, EmbeddedEngine) else self.service.endpoint
         victim.kill()
         await victim.start()
-        return str(sent["invocationId"])
 
-    async def answer(self, invocation: str) -> str:
+    async def answer(self, invocation: str) -> Any:
         url = f"{self.service.ingress_url}/restate/invocation/{invocation}/attach"
-        return str((await self.http.get(url)).json())
+        return (await self.http.get(url)).json()
+
+    async def journal_holds(self, invocation: str, name: str) -> bool:
+        query = f"SELECT name FROM sys_journal WHERE id = '{invocation}' AND name = '{name}'"
+        url, headers = f"{self.service.admin_url}/query", {"accept": "application/json"}
+        return bool((await self.http.post(url, json={"query": query}, headers=headers)).json()["rows"])
 
     async def decide(self, invocation: str, *decision: str) -> None:
         """A human's word on the question of an invocation, once it is asked."""
@@ -113,3 +126,16 @@ async def test_a_human_decides_on_a_payment_of_which_nobody_knows(
         await shop_.decide(invocation, "reject", "--message", "it is on the statement")
         assert await shop_.answer(invocation) == "it is on the statement"
         assert len(shop_.bank.requests) == 1
+
+
+async def test_a_model_call_in_flight_at_the_kill_is_counted_apart(
+    engine_name: EngineName, tmp_path: Path
+) -> None:
+    async with shop(engine_name, tmp_path) as shop_:
+        invocation = await shop_.waiting_at("before the claim", "retry", handler="count")
+        with anyio.fail_after(20):
+            # the embedded engine writes it within 50 ms
+            while not await shop_.journal_holds(invocation, "call LLM"):  # noqa: ASYNC110 - of a process
+                await anyio.sleep(0.02)
+        await shop_.kill()
+        assert await shop_.answer(invocation) == [2, 1]

@@ -17,6 +17,7 @@ from perdure.errors import NotDurable
 from perdure.openai import Spent, durable
 from perdure.openai.budget import Ledger
 from perdure.protocol.messages import MessageType
+from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall, Turn
 
 pytestmark = pytest.mark.anyio
@@ -280,6 +281,27 @@ async def test_a_call_paid_again_after_a_crash_is_counted_apart() -> None:
     assert model.calls == [0, 0, 1]
     answers = [json.loads(c.value.content) for c in server.entries(MessageType.RUN_COMPLETION)]
     assert [entry.get("again", False) for entry in answers] == [True, False, False]
+
+
+@pytest.mark.parametrize("always_replay", [False, True])
+async def test_without_a_crash_no_call_was_made_again(always_replay: bool) -> None:
+    async def slow(turn: int) -> None:
+        await asyncio.sleep(0.1)
+
+    inner = [Agent(name=f"Inner{n}", model=NamedModel(["hm"], slow)) for n in range(3)]
+    script: list[Turn] = [[ToolCall(f"ask_{n}", {"input": "?"}) for n in range(3)], "done"]
+    tools = [agent.as_tool(f"ask_{n}", "Ask.") for n, agent in enumerate(inner)]
+    outer = Agent(name="Outer", tools=tools, model=NamedModel(script, slow))
+    service = restate.Service("Agent")
+
+    @service.handler()
+    async def run(ctx: restate.Context, message: str) -> list[int]:
+        await DurableRunner.run(outer, message)
+        return [spent().calls, spent().calls_again]
+
+    async with harness(restate.app([service]), always_replay=always_replay) as h:
+        assert await h.call("Agent/run", "hello") == [5, 0]
+    assert sum(len(agent.model.calls) for agent in (outer, *inner)) == 5  # type: ignore[union-attr,arg-type]
 
 
 def test_a_ledger_adds_up_every_field() -> None:

@@ -29,7 +29,9 @@ from perdure.errors import NotDurable, PerdureError, Unmetered
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """Of a model, in USD per million tokens. Cached input costs as other input does, if it is not given."""
+    """Of a model, in USD per million tokens. Cached input costs as other input does, if it is not given; what
+    is written to a cache always does.
+    """
 
     input: float
     output: float
