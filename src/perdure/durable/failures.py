@@ -133,14 +133,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def retry_after_ms(error: BaseException) -> int | None:
-    """How long the other side asked us to wait: `retry_after` (seconds or timedelta) or a Retry-After
+    """How long the other side asked us to wait: `retry_after` (seconds, date or timedelta) or a Retry-After
     header.
     """
     asked: Any = getattr(error, "retry_after", None)
     if hasattr(asked, "total_seconds"):
         asked = asked.total_seconds()
-    if isinstance(asked, (int, float)) and not isinstance(asked, bool):
-        return max(0, round(asked * 1000))
+    if isinstance(asked, (int, float, str)) and (delay_ms := _delay_ms(asked, 1000)) is not None:
+        return delay_ms
     headers = _headers_of(error)
     for name, unit_ms in (("retry-after-ms", 1), ("retry-after", 1000)):
         if (value := headers.get(name)) is not None and (delay_ms := _delay_ms(value, unit_ms)) is not None:
@@ -165,7 +165,7 @@ def _headers_of(error: BaseException) -> dict[str, str]:
     """The headers that an error of any HTTP library carries, or one of its causes, in lower case."""
     for link in _causes(error):
         for holder in (link, getattr(link, "response", None)):
-            for name in ("headers", "response_headers"):
+            for name in ("headers", "response_headers", "litellm_response_headers"):
                 items = getattr(getattr(holder, name, None), "items", None)
                 pairs = items() if callable(items) else ()
                 if found := {str(k).lower(): v for k, v in pairs if isinstance(v, str)}:
@@ -173,13 +173,13 @@ def _headers_of(error: BaseException) -> dict[str, str]:
     return {}
 
 
-def _delay_ms(value: str, unit_ms: int) -> int | None:
+def _delay_ms(value: str | float, unit_ms: int) -> int | None:
     """A number, or an HTTP date, from now on."""
     try:
         delay_ms = float(value) * unit_ms
     except ValueError:
         try:
-            delay_ms = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds() * 1000
+            delay_ms = (parsedate_to_datetime(str(value)) - datetime.now(UTC)).total_seconds() * 1000
         except (TypeError, ValueError):
             return None
     return max(0, round(delay_ms)) if math.isfinite(delay_ms) else None
