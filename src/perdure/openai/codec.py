@@ -58,7 +58,7 @@ def _item_to_json(item: Any, at: str, types: dict[str, str]) -> values.Json:
             raise TypeError(f"output item {at} is a {type(item).__qualname__}")
         types[at] = ""
         return plain
-    plain = item.model_dump(mode="json", exclude_unset=True, warnings=False)
+    plain = item.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
     for class_name in (None, values.importable_name(type(item))):
         try:
             same = _item_from_json(plain, class_name) == item
