@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -31,8 +31,9 @@ from agents import (
 )
 from free_port import free_port
 from journal_server import JournalServer, value_of
-from model_api import TEXT, ModelApi, served
+from model_api import RESPONSE, TEXT, ModelApi, served
 from openai import AsyncOpenAI
+from websockets.asyncio.server import ServerConnection, serve
 
 from perdure import DurableOptions, DurableRunner, RetryPolicy
 from perdure.errors import StepFailed
@@ -347,3 +348,45 @@ async def test_a_model_by_name_of_the_process_default_client(
     server = asked("gpt-x", suspend_always=True)
     assert value_of(await server.run()) == TEXT
     assert api.asked == [503, 200], "the client's own two retries are off"
+
+
+# ---- over a websocket
+
+
+@asynccontextmanager
+async def websocket_model(*plan: str) -> AsyncIterator[tuple[RunConfig, list[str]]]:
+    """A provider of models over a websocket that is served by plan, and the frames that it was sent."""
+    frames: list[str] = []
+
+    async def handle(connection: ServerConnection) -> None:
+        async for frame in connection:
+            frames.append(json.loads(frame)["type"])
+            if plan[min(len(frames), len(plan)) - 1] == "drop":
+                connection.transport.abort()
+                return
+            response = {**RESPONSE, "id": "resp_1", "created_at": 0.0}
+            event = {"type": "response.completed", "sequence_number": 1, "response": response}
+            await connection.send(json.dumps(event))
+
+    async with serve(handle, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        base_url = f"http://127.0.0.1:{port}/v1"
+        provider = OpenAIProvider(api_key="k", base_url=base_url, use_responses_websocket=True)
+        yield RunConfig(model_provider=provider), frames
+
+
+@pytest.mark.parametrize("suspend_always", [False, True])
+async def test_a_model_over_a_websocket_is_one_step_too(suspend_always: bool) -> None:
+    async with websocket_model("answer") as (run_config, frames):
+        server = asked("m", run_config=run_config, suspend_always=suspend_always)
+        assert value_of(await server.run()) == TEXT
+    assert server.commands() == ["Input", CALL, "Output"]
+    assert frames == ["response.create"]
+
+
+async def test_a_websocket_that_drops_is_asked_again_once_per_journaled_try() -> None:
+    async with websocket_model("drop", "answer") as (run_config, frames):
+        server = asked("m", run_config=run_config)
+        assert value_of(await server.run()) == TEXT
+    assert server.commands() == ["Input", CALL, "Sleep", CALL, "Output"]
+    assert frames == ["response.create"] * 2

@@ -96,6 +96,7 @@ _TRANSIENT_CLASSES = frozenset(
         "APIConnectionError",  # openai, anthropic
         "ClientConnectionError",  # aiohttp
         "ServerTimeoutError",
+        "ConnectionClosed",  # websockets
     }
 )
 
