@@ -26,12 +26,13 @@ from agents import (
     OpenAIProvider,
     OpenAIResponsesModel,
     RunConfig,
+    Runner,
     retry_policies,
     set_tracing_disabled,
 )
 from free_port import free_port
 from journal_server import JournalServer, value_of
-from model_api import RESPONSE, TEXT, ModelApi, served
+from model_api import COMPLETION, RESPONSE, TEXT, ModelApi, served
 from openai import AsyncOpenAI
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -289,6 +290,7 @@ class ProviderBusy(Exception):
         self.status_code = status
         self.response = object()
         self.headers = {"Retry-After": "3", "Set-Cookie": "s3cret"}
+        self.retry_after = "3"
 
 
 @pytest.mark.parametrize(("status", "calls"), [(429, 4), (529, 4), (403, 1)])
@@ -317,6 +319,33 @@ async def test_an_error_is_as_transient_as_the_one_that_it_was_raised_from() -> 
     model = Failing(error)
     await asked(model).run()
     assert len(model.calls) == 4
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("answer", [b"{}", b"[]", b'"hm"', b'{"choices": [], "output": [], "usage": 7}'])
+async def test_a_malformed_answer_fails_as_it_does_without_perdure_and_is_not_asked_for_again(
+    client_of: ClientOf, kind: Any, answer: bytes
+) -> None:
+    model = kind("m", await client_of(api := ModelApi(answer=answer)))
+    try:
+        plain = str((await Runner.run(Agent(name="A", model=model), "hello")).final_output)
+    except Exception as error:
+        plain = f"{type(error).__name__}: {error}"
+    output = await asked(model, suspend_always=True).run()
+    failed = output.WhichOneof("result") == "failure"
+    durable = output.failure.message if failed else json.loads(output.value.content)
+    assert plain in durable  # or in the StepFailed that stands for a pydantic error
+    assert len(api.asked) == 2
+
+
+async def test_an_answer_of_a_megabyte_is_one_entry(client_of: ClientOf) -> None:
+    text = "ü" * 1_000_000
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    answer = json.dumps({**COMPLETION, "choices": [choice]}).encode()
+    model = OpenAIChatCompletionsModel("m", await client_of(ModelApi(answer=answer)))
+    server = asked(model, suspend_always=True)
+    assert value_of(await server.run()) == text
+    assert server.commands() == ["Input", CALL, "Output"]
 
 
 # ---- models by name

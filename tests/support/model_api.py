@@ -32,6 +32,7 @@ class ModelApi:
     polls_max: how often a background response is still at work when somebody asks.
     poll_statuses: of the answers to the first GETs; then 200.
     delay_ms: before an answer of a model.
+    answer: the body of each answer of a model, instead of a well-formed one.
     """
 
     statuses: Sequence[int] = (200,)
@@ -40,6 +41,7 @@ class ModelApi:
     polls_max: int = 1
     poll_statuses: Sequence[int] = ()
     delay_ms: int = 0
+    answer: bytes | None = None
 
     asked: list[int] = field(default_factory=list)  # the statuses that were answered, one a POST
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +79,7 @@ class ModelApi:
         if self.delay_ms:
             await asyncio.sleep(self.delay_ms / 1000)
         if status == 200:
-            return None
+            return Response(self.answer, media_type="application/json") if self.answer else None
         error = {"message": f"refused with {status}", "code": "no"}
         return JSONResponse({"error": error}, status, dict(self.headers.get(status, {})))
 
