@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -269,6 +270,29 @@ async def test_an_effect_that_is_lost_each_time_is_given_up() -> None:
     output = await serve(lambda: effect("pay", never_tells, on_unknown="retry")).run()
     assert "no answer" in output.failure.message
     assert lost == ["inv_1/pay"] * 10
+
+
+async def test_a_cancelled_invocation_undoes_what_it_pushed_before_and_after_the_effect_in_flight() -> None:
+    bank = Bank()
+    undone: list[str] = []
+
+    async def main() -> None:
+        async with AsyncExitStack() as undo:
+            for name in ("first", "second"):
+                undo.push_async_callback(step, f"undo {name}", undone.append, name)
+                await effect(name, bank.pay)
+                bank.answer.clear()
+                bank.started.clear()
+            undo.pop_all()
+
+    server = serve(main)
+    attempt = asyncio.ensure_future(server.run())
+    while len(bank.keys) < 2:  # noqa: ASYNC110 - no event tells of the second one alone
+        await asyncio.sleep(0)
+    server.cancel()
+    output = await asyncio.wait_for(attempt, 10)
+    assert output.failure.code == 409
+    assert undone == ["second", "first"]
 
 
 # ---- what an attempt can know of its predecessors

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import restate
-from agents import Agent, AgentsException, set_tracing_disabled
+from agents import Agent, AgentsException, RunContextWrapper, set_tracing_disabled
 from journal_server import JournalServer, value_of
 
 from perdure import (
@@ -207,3 +207,13 @@ async def test_by_choice_a_human_decides(
     server.resolve_awakeable(question["awakeable_id"], json.dumps(decision).encode())
     assert value_of(await server.run()) == answer
     assert len(bank.keys) == starts
+
+
+async def test_a_tool_that_orchestrates_cannot_be_claimed_as_a_whole(bank: Bank) -> None:
+    @function_tool(once=True)
+    async def pay(wrapper: RunContextWrapper[restate.Context], amount: int) -> str:
+        return await bank.pay(amount)
+
+    message = (await asked(agent_with(pay), context=True).run()).failure.message
+    assert "tool 'pay' has once=True, and orchestrates steps" in message
+    assert bank.keys == []

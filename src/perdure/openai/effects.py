@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from agents import AgentsException
 from agents.tool_context import ToolContext
 
-from perdure.durable import Happened, Judge, NotHappened, Outcome
+from perdure.durable import Happened, Judge, NotHappened, Outcome, current
 from perdure.durable.effect import OnUnknown, note_unknown, noting_unknown
 from perdure.durable.step import final
-from perdure.errors import EffectUnknown
+from perdure.errors import EffectUnknown, NotDurable
 from perdure.openai.approvals import Decision, Question, ask_human
 
 R = TypeVar("R")
@@ -48,6 +48,19 @@ async def surface(call: Callable[[], Awaitable[R]], hides_error: Callable[[R], b
             error = ToolEffectUnknown(noted[0])
     note_unknown(error)  # to the tool around this one
     raise final(error)
+
+
+def refuse_orchestrating(tool: str) -> NotDurable:
+    """Fail the run for a tool with once=True that is no step, so that there is nothing to claim."""
+    context = current()
+    assert context is not None
+    return context.fail(
+        NotDurable(
+            f"tool {tool!r} has once=True, and orchestrates steps: it asks for the restate context. A claim "
+            "is for one step. In the tool, await effect(...) in place of await step(...) where it must not "
+            "repeat, and leave once=True out; or let the tool not ask for the context"
+        )
+    )
 
 
 # ---- a human decides

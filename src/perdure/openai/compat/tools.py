@@ -58,6 +58,8 @@ async def _invoke(
         or is_mcp_tool(function_tool)
         or tools.asks_for_restate_context(function, context)
     ):
+        if options.once:
+            raise effects.refuse_orchestrating(function_tool.name)
         return await original(function_tool=function_tool, context=context, arguments=arguments)
     returns = tool_functions.output_type_of(function_tool)
     output, is_error = await tools.PlainTool(function_tool, context, options, returns, invoke).call()
