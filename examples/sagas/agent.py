@@ -7,8 +7,8 @@ cat bookings.txt
 
 Each booking is an effect: it is not started twice unasked. Its undoing is pushed first, by a reference that
 is known before (`uuid()` is the same in each attempt), so it covers a booking of which nobody knows how it
-went. Kill the process anywhere: a replay comes to the same list of what is to be undone. An invocation that is
-cancelled on the way (`perdure invocations cancel ID`) is undone too.
+went. Kill the process anywhere: a replay comes to the same list of what is to be undone. An invocation that
+is cancelled on the way (`perdure invocations cancel ID`) is undone too.
 """
 
 import os
