@@ -18,7 +18,9 @@ from agents import (
     Agent,
     OpenAIConversationsSession,
     OpenAIResponsesCompactionSession,
+    RunConfig,
     Runner,
+    Session,
     SessionSettings,
     SQLiteSession,
     function_tool,
@@ -28,6 +30,7 @@ from agents.memory import SessionABC
 from free_port import free_port
 from openai_server import OpenAIServer
 
+from perdure import DurableRunner, DurableSession
 from perdure.openai import durable
 from perdure.testing import Harness, harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
@@ -324,7 +327,7 @@ async def test_code_on_the_loop_uses_a_session_directly(make: Make) -> None:
         return [seen, last["role"], len(await session.get_items(limit=1))]
 
     if type(make("ours")) is ListSession:
-        pytest.skip("a class by the protocol alone is called by the runner only; see the next test")
+        pytest.skip("a class by the protocol alone is covered where the runner calls it: the next test")
     assert await ran(main) == [[0, 2], "user", 1]
     assert len(await make("ours").get_items()) == 2
     assert await steps(main) == [
@@ -335,3 +338,175 @@ async def test_code_on_the_loop_uses_a_session_directly(make: Make) -> None:
         "session.get_items",
         "session.get_items",
     ]
+
+
+async def test_a_session_by_the_protocol_alone_is_journaled_when_the_runner_calls_it() -> None:
+    stored: dict[str, list[Any]] = {}
+
+    async def main() -> str:
+        session: Session = ListSession("ours", stored)
+        return str((await Runner.run(weather_agent(), "Hi", session=session)).final_output)
+
+    assert await steps(main) == ["session.get_items", "session.add_items", "call LLM", "session.add_items"]
+
+
+# ---- what a replay must put back
+
+
+async def test_a_conversation_that_the_server_named_is_found_again(openai_server: OpenAIServer) -> None:
+    client = openai_server.client()
+
+    async def main() -> str:
+        session = OpenAIConversationsSession(openai_client=client)  # it asks for an id when it is first used
+        for message in MESSAGES:
+            await Runner.run(weather_agent(), message, session=session)
+        return session.session_id
+
+    assert [await ran(main)] == list(openai_server.conversations)
+    assert len(openai_server.conversations["conv_1"]) == 8
+
+
+async def test_the_branch_that_was_switched_to_is_still_the_one(tmp_path: Path) -> None:
+    make = advanced_sqlite(tmp_path)
+
+    async def main() -> Any:
+        session = make("ours")
+        for message in MESSAGES[:2]:
+            await Runner.run(weather_agent(), message, session=session)
+        branch = await session.create_branch_from_turn(2, "other")
+        await Runner.run(Agent(name="A", model=ScriptedModel(["Other."])), "And now?", session=session)
+        return [
+            branch,
+            [item.get("content") for item in await session.get_items() if item.get("role") == "user"],
+        ]
+
+    assert await ran(main) == ["other", ["Hi", "And now?"]]
+    session = make("ours")
+    try:
+        assert len(await session.get_items(branch_id="main")) == 6
+    finally:
+        session.close()
+
+
+async def test_a_session_in_memory_says_so_when_its_items_are_lost() -> None:
+    async def main() -> None:
+        session = SQLiteSession("ours")
+        await Runner.run(weather_agent(), "Hi", session=session)
+
+    with pytest.raises(restate.TerminalError, match=r'SQLiteSession\(\'ours\', "conversations.db"\)'):
+        await ran(main)
+
+
+async def test_a_session_in_memory_serves_as_long_as_the_process_lives() -> None:
+    session = SQLiteSession("ours")
+
+    async def main() -> int:
+        await Runner.run(weather_agent(), "Hi", session=session)
+        return len(await session.get_items())
+
+    assert await ran(main) == 2
+
+
+# ---- compaction
+
+
+async def test_a_compaction_is_asked_for_once_and_its_tokens_count(
+    openai_server: OpenAIServer, tmp_path: Path
+) -> None:
+    client = openai_server.client()
+
+    def made() -> OpenAIResponsesCompactionSession:
+        return OpenAIResponsesCompactionSession(
+            "ours",
+            SQLiteSession("ours", tmp_path / "s.db"),
+            client=client,
+            should_trigger_compaction=lambda context: len(context["session_items"]) >= 4,
+        )
+
+    async def main() -> list[Any]:
+        session = made()
+        results = [
+            await Runner.run(weather_agent(), text, session=session) for text in ("Hi", "Weather in Rome?")
+        ]
+        tokens = [result.context_wrapper.usage.total_tokens for result in results]
+        return [tokens, [item["type"] for item in await session.get_items()]]
+
+    assert await ran(main) == [[15, 30 + 107], ["compaction"]]
+    assert len(openai_server.compacted) == 1
+
+
+# ---- what belongs to sessions
+
+
+async def test_the_input_callback_runs_on_the_loop(tmp_path: Path) -> None:
+    def last_two(history: list[Any], new: list[Any]) -> list[Any]:
+        return [*history[-2:], *new]
+
+    async def main() -> list[str]:
+        agent = Agent(name="A", model=ScriptedModel([lambda items: str(len(items))]))
+        session = SQLiteSession("ours", tmp_path / "s.db")
+        config = RunConfig(session_input_callback=last_two)
+        return [
+            str((await Runner.run(agent, text, session=session, run_config=config)).final_output)
+            for text in ("a", "b", "c")
+        ]
+
+    assert await ran(main) == ["1", "3", "3"]
+
+
+async def test_io_in_the_input_callback_names_its_line(tmp_path: Path) -> None:
+    async def looks_up(history: list[Any], new: list[Any]) -> list[Any]:
+        await asyncio.to_thread(print)
+        return history + new
+
+    async def main() -> None:
+        config = RunConfig(session_input_callback=looks_up)
+        session = SQLiteSession("ours", tmp_path / "s.db")
+        await Runner.run(weather_agent(), "Hi", session=session, run_config=config)
+
+    with pytest.raises(restate.TerminalError, match=r"looks_up.*test_sessions\.py"):
+        await ran(main)
+
+
+async def test_the_limit_of_the_run_goes_to_the_session(tmp_path: Path) -> None:
+    async def main() -> list[str]:
+        agent = Agent(name="A", model=ScriptedModel([lambda items: str(len(items))]))
+        session = SQLiteSession("ours", tmp_path / "s.db")
+        config = RunConfig(session_settings=SessionSettings(limit=2))
+        return [
+            str((await Runner.run(agent, text, session=session, run_config=config)).final_output)
+            for text in ("a", "b", "c")
+        ]
+
+    assert await ran(main) == ["1", "3", "3"]
+
+
+async def test_no_session_of_the_sdk_wraps_a_durable_one(tmp_path: Path) -> None:
+    service = restate.VirtualObject("Chat")
+
+    @service.handler()
+    async def say(ctx: restate.ObjectContext, text: str) -> str:
+        session = OpenAIResponsesCompactionSession("ours", DurableSession())
+        return str((await DurableRunner.run(weather_agent(), text, session=session)).final_output)
+
+    async with harness(service) as h:
+        with pytest.raises(restate.TerminalError, match="no session of the Agents SDK can wrap it"):
+            await h.call("Chat/ada/say", "Hi")
+
+
+async def test_an_error_of_the_openai_client_keeps_its_class(openai_server: OpenAIServer) -> None:
+    import openai
+
+    client = openai_server.client()
+
+    async def main() -> str:
+        session = OpenAIConversationsSession(conversation_id="conv_1", openai_client=client)
+        try:
+            await session.add_items([{"role": "user", "content": "a"}])
+        except openai.BadRequestError as error:
+            return f"{error.status_code}"
+        return "added"
+
+    openai_server.conversations["conv_1"] = []
+    openai_server.refuses = True
+    assert await ran(main) == "400"

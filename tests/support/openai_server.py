@@ -20,11 +20,14 @@ Item = dict[str, Any]
 
 
 class OpenAIServer:
-    """`conversations` by id, items oldest first; `compacted`, what each request for a compaction held."""
+    """`conversations` by id, items oldest first; `compacted`, what each request for a compaction held;
+    `refuses` new items, if it is set.
+    """
 
     def __init__(self) -> None:
         self.conversations: dict[str, list[Item]] = {}
         self.compacted: list[dict[str, Any]] = []
+        self.refuses = False
         self.url = ""
         self._numbers = itertools.count(1)
         self._app = Starlette(
@@ -66,8 +69,8 @@ class OpenAIServer:
 
     async def _add(self, request: Request) -> Response:
         items = (await request.json())["items"]
-        if len(items) > 20:
-            return JSONResponse({"error": {"message": "at most 20 items"}}, 400)
+        if self.refuses or len(items) > 20:
+            return JSONResponse({"error": {"message": "no more than 20 items"}}, 400)
         stored = [self._stored(item) for item in items]
         self.conversations[request.path_params["id"]].extend(stored)
         return JSONResponse(_page(stored))

@@ -17,10 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from perdure.durable import DurableContext, current, step
+from perdure.durable import TRANSIENT, DurableContext, current
+from perdure.durable.step import Codec, tries
 from perdure.errors import NotDurable
+from perdure.openai import codec
 
 Item = Any  # what the session holds: a dict, as a rule
+
+# The default, but that errors of the OpenAI client keep their class: a session may be on its servers.
+_CODEC: Codec[Any] = Codec(failure_to_json=codec.failure_to_json, failure_from_json=codec.failure_from_json)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ async def perform(backend: Backend, name: str, call: Callable[[], Awaitable[Any]
             return value
         return {"value": value, "memory": [getattr(holder, at) for holder, at in backend.memory]}
 
-    recorded = await step(f"session.{name}", act)
+    recorded = await tries(_context(), f"session.{name}", act, (), TRANSIENT, _CODEC)
     if not backend.memory:
         return recorded
     if not performed:

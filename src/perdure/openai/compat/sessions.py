@@ -25,6 +25,7 @@ _GET_WITH_GENERATION = Point(_COMPACTION, "_get_items_with_generation", "read_it
 _ADD_WITH_GENERATION = Point(_COMPACTION, "_add_items_with_generation", "write_items", "expected_generation")
 
 _METHODS = ("get_items", "add_items", "pop_item", "clear_session", "run_compaction")
+_WITHOUT_RESULT = ("clear_session", "run_compaction", "defer_compaction")
 # What the SDK's classes keep in the process, by class name: some are imported only when they are used.
 _MEMORY = {
     "OpenAIConversationsSession": ("_session_id",),
@@ -60,7 +61,12 @@ async def _perform(backend: sessions.Backend, name: str, call: Any, *args: Any, 
         return await sessions.add_items(backend, items, lambda left: call(list(left), *rest, **options))
     if name == "pop_item":
         return await sessions.pop_item(backend, lambda: call(*args, **options))
-    return await sessions.perform(backend, name, lambda: call(*args, **options))
+
+    async def perform() -> Any:
+        result = await call(*args, **options)
+        return None if name in _WITHOUT_RESULT else result
+
+    return await sessions.perform(backend, name, perform)
 
 
 def _backend(session: Any, last_items: Any) -> sessions.Backend:
