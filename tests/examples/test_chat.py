@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -30,8 +31,8 @@ class Parrot:
     """A model that repeats all that its user ever said; asked for `slow`, it thinks until it is woken."""
 
     def __init__(self) -> None:
-        self.thinking = 0
-        self.may_answer = False
+        self.thinks = threading.Event()
+        self.may_answer = threading.Event()
         route = Route("/v1/chat/completions", self.complete, methods=["POST"])
         self.app = Starlette(routes=[route])
 
@@ -39,9 +40,8 @@ class Parrot:
         body = await request.json()
         said = [message["content"] for message in body["messages"] if message["role"] == "user"]
         if said[-1] == "slow":
-            self.thinking += 1
-            while not self.may_answer:
-                await anyio.sleep(0.01)
+            self.thinks.set()
+            await anyio.to_thread.run_sync(self.may_answer.wait)
         message = {"role": "assistant", "content": " | ".join(said)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
@@ -69,12 +69,11 @@ async def test_a_chat_that_is_killed_while_it_answers_has_each_message_once(
         ada = f"{engine.ingress_url}/Chat/ada"
         assert (await client.post(f"{ada}/say", json="one")).json() == "one"
         sent = (await client.post(f"{ada}/say/send", json="slow")).json()["invocationId"]
-        while not parrot.thinking:
-            await anyio.sleep(0.01)
+        await anyio.to_thread.run_sync(parrot.thinks.wait)
         assert said((await client.get(f"{ada}/history")).json()) == ["one", "-> one", "slow"]
 
         await engine.restart()
-        parrot.may_answer = True
+        parrot.may_answer.set()
 
         answer = await client.get(f"{engine.ingress_url}/restate/invocation/{sent}/attach")
         assert answer.json() == "one | slow"
