@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 from child_process import PERDURE
-from engines import ENGINES, Engine, engine, running
+from engines import ENGINES, Engine, RestateServerWithEndpoint, engine, running
 
 AGENT = Path(__file__).parents[2] / "examples" / "approvals" / "agent.py"
 EACH_ENGINE = [
@@ -158,6 +158,23 @@ async def test_the_process_is_killed_while_it_waits_and_right_after_the_decision
     assert len(desk.refunds) <= 3, "only what was cut off before its record ran again"
     journal = json.loads((await desk.approvals("list", "--json")).stdout)
     assert journal == []
+
+
+@pytest.mark.crash
+@pytest.mark.restate
+@pytest.mark.parametrize("opened", ["restate-server"], indirect=True)
+async def test_a_decision_that_comes_while_no_handler_runs_is_kept(desk: Desk) -> None:
+    service = desk.engine
+    assert isinstance(service, RestateServerWithEndpoint)
+    invocation_id = await desk.complain()
+    question = await desk.question(invocation_id)
+    service.endpoint.kill()
+    await desk.decide_by_hand(question["id"], '{"approved": true}')
+    service.server.kill()
+    await service.server.start()
+    await service.endpoint.start()
+    assert (await desk.answer(invocation_id)).json() == PAID
+    assert desk.refunds == [SMALL, LARGE]
 
 
 async def test_a_cancelled_invocation_asks_nobody(desk: Desk) -> None:

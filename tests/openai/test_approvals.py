@@ -302,6 +302,18 @@ async def test_an_agent_as_tool_may_need_approval_itself_and_then_for_its_call(
     assert [question["tool"] for question in announced(server)] == ["ask", "pay"]
 
 
+async def test_always_in_an_agent_as_tool_ends_with_its_run(pay: FunctionTool, paid: list[str]) -> None:
+    pays = [ToolCall("pay", {"to": name, "euros": 1}) for name in ("Ada", "Bob")]
+    inner = Agent(name="Inner", model=ScriptedModel([*pays, "paid both"]), tools=[pay])
+    calls = [ToolCall("ask", {"input": when}) for when in ("today", "tomorrow")]
+    outer = Agent(name="Outer", model=ScriptedModel([*calls, "done"]), tools=[inner.as_tool("ask", "Ask.")])
+    server = running(outer)
+    always = b'{"approved": true, "always": true}'
+    assert value_of(await decided_by(server, lambda _question: always)) == "done"
+    assert [question["arguments"]["to"] for question in announced(server)] == ["Ada", "Ada"]
+    assert paid == ["Ada 1", "Bob 1"] * 2
+
+
 async def test_nobody_decides_in_time(pay: FunctionTool, paid: list[str]) -> None:
     model = ScriptedModel([ToolCall("pay", {"to": "Ada", "euros": 5}), last_outputs])
     options = DurableOptions(approval_timeout_ms=3_600_000)
@@ -335,6 +347,20 @@ async def test_a_cancelled_invocation_waits_no_longer(pay: FunctionTool, paid: l
     output = await server.run()
     assert output.failure.code == 409
     assert paid == []
+
+
+@pytest.mark.parametrize("length", range(2, 16))
+async def test_a_connection_that_breaks_after_any_entry_asks_no_question_twice(
+    pay: FunctionTool, paid: list[str], length: int
+) -> None:
+    calls = [ToolCall("pay", {"to": name, "euros": 5}) for name in ("Ada", "Bob")]
+    server = running(Agent(name="Clerk", model=ScriptedModel([calls, last_outputs]), tools=[pay]))
+    server.suspend_always, server.break_after = False, {length}
+    assert value_of(await decided_by(server, lambda _question: YES)) == "paid Ada | paid Bob"
+    assert server.break_after == set(), "it did break"
+    assert [question["arguments"]["to"] for question in announced(server)] == ["Ada", "Bob"]
+    assert server.commands().count("Run pay") == 2
+    assert len(paid) <= 4, "only a call that was cut off before its record is made again"
 
 
 async def test_a_session_holds_each_item_once_as_with_the_sdk(pay: FunctionTool, tmp_path: Any) -> None:
