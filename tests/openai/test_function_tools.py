@@ -553,3 +553,23 @@ async def test_a_run_that_ends_with_what_a_function_made() -> None:
 
     agent = agent_of(tool, tool_use_behavior=decide, output_type=Person)
     assert await everywhere(agent, lambda r: repr(r.final_output)) == "Person(name='x', friends=[])"
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_the_handlers_own_context_is_refused_in_a_tool_that_is_a_step(is_async: bool) -> None:
+    async def run(ctx: restate.ObjectContext, message: str) -> Any:
+        async def book() -> str:
+            return await ctx.run_typed("book", lambda: "booked")
+
+        def note() -> str:
+            ctx.set("note", "taken")
+            return "noted"
+
+        agent = agent_of(agents.function_tool(book if is_async else note))
+        return (await DurableRunner.run(agent, message)).final_output
+
+    server = asked(run, suspend_always=True)
+    message = (await server.run()).failure.message
+    assert f"the step {'book' if is_async else 'note'!r} used the handler's own restate context" in message
+    assert "durable_tool" in message
+    assert server.commands()[2:] == [f"Run {'book' if is_async else 'note'}", "Output"]

@@ -30,6 +30,7 @@ from perdure.durable import blame
 from perdure.durable.combinators import Combinators
 from perdure.durable.future import DurableTimer
 from perdure.durable.loop import DeterministicLoop
+from perdure.durable.step_guard import StepGuard
 from perdure.errors import DurableError
 
 T = TypeVar("T")
@@ -124,6 +125,8 @@ class Driver:
         invocation.
         """
         self._outer = asyncio.get_running_loop()
+        handler: Any = self.context
+        machine, handler.vm = handler.vm, StepGuard(handler.vm)
         try:
             await self._turn(lambda: self._start(main, context))
             assert self._main is not None
@@ -131,6 +134,7 @@ class Driver:
             await self._finish()
         finally:
             self.loop.abandon()
+            handler.vm = machine
             callbacks, self._at_end = self._at_end or [], None
             for callback in callbacks:
                 callback()

@@ -165,8 +165,9 @@ def misplaced(name: str) -> NotDurable:
     if (outer := enclosing_step()) is not None:
         return outer.refuse(
             f"step {name!r} is inside the step {outer.name!r}, which is one journal entry already. Call "
-            "the function itself there, or make the code around it run outside of a step; a tool becomes "
-            "such code when its first parameter is a RunContextWrapper[restate.Context] and the run gets "
+            "the function itself there, or make the code around it run outside of a step: a tool under "
+            "@perdure.durable_tool does, and one whose first parameter is a "
+            "RunContextWrapper[restate.Context], in a run with "
             "context=ctx"
         )
     return NotDurable(
