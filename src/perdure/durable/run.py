@@ -41,8 +41,8 @@ async def run(
     if (outer := enclosing_step()) is not None:
         raise outer.refuse(
             f"a durable run was started inside the step {outer.name!r}, which is one journal entry already. "
-            "Start it from code that is not in a step: a tool under @perdure.durable_tool, or one whose first "
-            "parameter is a RunContextWrapper[restate.Context], in a run with context=ctx"
+            "Start it from code that is not in a step: a tool under @perdure.durable_tool, or one whose "
+            "first parameter is a RunContextWrapper[restate.Context], in a run with context=ctx"
         )
     if id(ctx) in _driven:
         raise NotDurable(

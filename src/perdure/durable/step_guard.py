@@ -1,8 +1,8 @@
 """The handler's own context is refused inside of a step.
 
 A tool that is defined inside of a handler sees the handler's `ctx`, and `await ctx.run(...)` in it looks
-right. But a step is one journal entry already: a command from inside of it would come at a moment that no replay
-repeats, and not at all where the step is not run again.
+right. But a step is one journal entry already: a command from inside of it would come at a moment that no
+replay repeats, and not at all where the step is not run again.
 """
 
 from __future__ import annotations
