@@ -261,6 +261,22 @@ async def test_by_choice_code_on_the_loop_decides_and_may_wait() -> None:
     assert "Sleep" in server.commands()
 
 
+async def test_a_restart_with_the_claim_in_its_prefix_asks_for_the_key_that_was_sent() -> None:
+    bank = Bank()
+    asked: list[str] = []
+
+    async def look_up(key: str) -> NotHappened:
+        asked.append(key)
+        return NotHappened()
+
+    server = serve(paying(bank, on_unknown=look_up))
+    await lose_an_attempt_while_it_pays(server, bank)
+    server.invocation_id = "inv_2"
+    assert value_of(await server.run()) == 2
+    assert asked == ["inv_1/pay"]
+    assert bank.keys == ["inv_1/pay"] * 2
+
+
 async def test_an_effect_that_is_lost_each_time_is_given_up() -> None:
     async def never_tells() -> None:
         lost.append(idempotency_key())

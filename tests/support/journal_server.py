@@ -65,6 +65,7 @@ class JournalServer:
     )  # journal lengths at which the connection breaks, once each
     suspend_always: bool = False  # every await that the journal cannot answer is a suspension
     version: int = 6
+    invocation_id: str = "inv_1"
 
     journal: list[Frame] = field(default_factory=list)
     waiting: list[Outcome] = field(default_factory=list)
@@ -141,7 +142,11 @@ class _Connection:
     async def talk(self) -> pb.OutputCommand | None:
         server = self._server
         start = pb.Start(
-            id=b"invocation", debug_id="inv_1", known_entries=len(server.journal), random_seed=7, key="key"
+            id=b"invocation",
+            debug_id=server.invocation_id,
+            known_entries=len(server.journal),
+            random_seed=7,
+            key="key",
         )
         body = encode_frame(MessageType.START, start.SerializeToString())
         body += b"".join(encode_frame(f.type, f.payload, f.flags) for f in server.journal)

@@ -119,12 +119,10 @@ async def effect(
     if context is None:
         raise misplaced(name)
     codec: Codec[T] = Codec() if serde is None else serde_codec(serde)
-    key = context.idempotency_key(name)
+    claim = claims(context, name, context.idempotency_key(name))
 
     async def start() -> T:
-        return await tries(
-            context, name, action, args, retry, codec, key=key, claim=claims(context, name, key)
-        )
+        return await tries(context, name, action, args, retry, codec, claim=claim)
 
     return await settled(context, start, on_unknown, codec)
 
@@ -215,14 +213,14 @@ def _outcome_codec(codec: Codec[T]) -> Codec[Outcome[T]]:
 class _Claim:
     """A journaled claim, whoever made it."""
 
-    def __init__(self, token: str, unknown: EffectUnknown) -> None:
-        self._token, self._unknown = token, unknown
+    def __init__(self, name: str, token: str, key: str) -> None:
+        self._name, self._token, self.key = name, token, key
 
     def spend(self) -> EffectUnknown | None:
         try:
             del _unspent[self._token]
         except KeyError:
-            return self._unknown
+            return EffectUnknown(self._name, self.key)
         return None
 
 
@@ -230,19 +228,25 @@ MakeClaim = Callable[[], Awaitable[Claim]]
 
 
 def claims(context: DurableContext, name: str, key: str) -> MakeClaim:
-    """What `tries` calls to claim each try of an effect."""
+    """What `tries` calls to claim each try of an effect.
+
+    The claim holds the key, and the journaled one counts: an invocation that was restarted with this prefix
+    of a journal has another id, but what was started before was started with the old key.
+    """
 
     async def claim() -> Claim:
-        token = await tries(context, f"claim {name}", _make, (), ONCE, Codec[str]())
-        return _Claim(token, EffectUnknown(name, key))
+        nonlocal key
+        made = await tries(context, f"claim {name}", _make, (key,), ONCE, Codec[dict[str, str]]())
+        key = made["key"]
+        return _Claim(name, made["claim"], key)
 
     return claim
 
 
-async def _make() -> str:
+async def _make(key: str) -> dict[str, str]:
     """The closure of a claim. Its token is new each time, so that no forked process has a sibling's."""
     token = uuid4().hex
     _unspent[token] = None
     if len(_unspent) > _UNSPENT_MAX:
         del _unspent[next(iter(_unspent))]
-    return token
+    return {"claim": token, "key": key}

@@ -110,6 +110,8 @@ def counting_repeats() -> Iterator[Counter[str]]:
 class Claim(Protocol):
     """Leave to start an action once. See `effect`."""
 
+    key: str  # the idempotency key that it is for
+
     def spend(self) -> EffectUnknown | None:
         """None, and the action may start now; or why it must not."""
 
@@ -191,15 +193,17 @@ async def tries(
     """Make the tries of a step.
 
     first: one that has been issued already. watch: starts one for a try. key: the idempotency key of all,
-    if it is not to be made of the name. claim: awaited before each try.
+    if it is not to be made of the name. claim: awaited before each try, and has the key.
     """
     attempt = 1
-    key = key or (first.key if first is not None else context.idempotency_key(name))
+    if key is None and claim is None:
+        key = first.key if first is not None else context.idempotency_key(name)
     while True:
         claimed = await claim() if claim is not None else None
         watching = watch() if watch is not None else None
+        its_key = claimed.key if claimed is not None else cast(str, key)
         entry = await (
-            first or Try(context, name, action, args, retry, codec, attempt, key, watching, claimed)
+            first or Try(context, name, action, args, retry, codec, attempt, its_key, watching, claimed)
         )
         if "misuse" in entry:
             raise context.fail(NotDurable(entry["misuse"]))
