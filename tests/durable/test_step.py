@@ -44,6 +44,14 @@ class Overloaded(Exception):
         self.retry_after = retry_after
 
 
+class Refused(Exception):
+    """It holds a model."""
+
+    def __init__(self, weather: Weather) -> None:
+        super().__init__("refused")
+        self.weather = weather
+
+
 class Picky(Exception):
     """Cannot be rebuilt: it holds something that is not JSON."""
 
@@ -167,6 +175,20 @@ async def test_builtin_errors_come_back() -> None:
         "FileNotFoundError(2, 'gone')",
         "ValueError('v', 1)",
     ]
+
+
+async def test_an_error_that_holds_a_model_is_rebuilt_with_it() -> None:
+    async def fail() -> None:
+        raise Refused(Weather(city="Detroit", at=datetime(2026, 1, 2, tzinfo=UTC)))
+
+    async def main() -> str:
+        try:
+            await step("refused", fail)
+        except Refused as error:
+            return error.weather.city
+        return "no error"
+
+    assert value_of(await serve(main, suspend_always=True).run()) == "Detroit"
 
 
 async def test_an_error_that_cannot_be_rebuilt_is_step_failed() -> None:

@@ -8,6 +8,7 @@ alike.
 from __future__ import annotations
 
 import builtins
+import copy
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -48,8 +49,8 @@ def to_json(error: BaseException) -> Failure:
         values.importable_name(cls)
         args, args_types = values.to_json(list(error.args))
         state, state_types = values.to_json(dict(vars(error)))
-        values.from_json(args, args_types)
-        values.from_json(state, state_types)
+        values.from_json(copy.deepcopy(args), args_types)  # it fills in what it is given
+        values.from_json(copy.deepcopy(state), state_types)
     except Exception:
         return failure
     fields = Failure(args=args, args_types=args_types, state=state, state_types=state_types)
