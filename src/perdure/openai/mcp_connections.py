@@ -31,6 +31,8 @@ KEPT_OPEN_S = 60.0
 
 _logger = logging.getLogger(__name__)
 
+# The SDK turns HTTP errors into a UserError, and drops the error itself where it would show a URL.
+_MAY_PASS = ("Could not reach", "Connection lost", "Connection timeout", "HTTP error 5", "HTTP error 429")
 _TIMED_OUT, _CLOSED = -32001, -32000  # codes of the `mcp` package's own errors
 
 _connected: weakref.WeakSet[MCPServer] = weakref.WeakSet()
@@ -204,12 +206,11 @@ def _told(name: str, error: Exception) -> Exception:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether a request may succeed later: what any step is tried again for, also where the SDK made a
-    UserError of it, a time-out, and a connection that was lost twice.
+    """Whether a request may succeed later: what any step is tried again for, also as the SDK's own error, a
+    time-out, and a connection that was lost twice.
     """
-    cause = error.__cause__
     return (
         failures.is_transient(error)
-        or (cause is not None and failures.is_transient(cause))
         or getattr(error, "code", None) in (_TIMED_OUT, _CLOSED)
+        or (isinstance(error, UserError) and any(words in str(error) for words in _MAY_PASS))
     )
