@@ -388,6 +388,7 @@ async def test_a_connection_lost_between_two_calls_is_opened_again_before_the_se
     async def lose(turn: int) -> None:
         if turn == 1 and len(own_shop.starts()) == 1:
             own_shop.kill()
+            await eventually(lambda: not alive(own_shop.starts()[0]))
             await own_shop.start()
 
     model = calling(ToolCall("order", {"what": "a"}), ToolCall("order", {"what": "b"}))
@@ -554,6 +555,13 @@ async def test_the_connection_of_a_durable_handler_is_closed_with_its_attempt(
     journal = asked(run)
     assert await journal.attempt() is None
     await eventually(lambda: own_shop.starts() != [] and not alive(own_shop.starts()[-1]))
+
+
+async def test_a_server_object_belongs_to_one_event_loop(shop: Shop) -> None:
+    agent = agent_with(shop.server())
+    assert value_of(await asked(running(agent)).run()) == "3"
+    output = await asyncio.to_thread(lambda: asyncio.run(asked(running(agent)).run()))
+    assert "MCP server 'shop' is connected on another event loop" in output.failure.message
 
 
 async def test_an_unused_connection_is_closed_after_a_while(
