@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import restate
 from agents import (
     Agent,
     GuardrailFunctionOutput,
+    ModelSettings,
+    OpenAIResponsesModel,
     RunContextWrapper,
     Runner,
     SQLiteSession,
@@ -28,8 +31,11 @@ from agents import (
     output_guardrail,
     set_tracing_disabled,
 )
+from agents.mcp import MCPServerStdio
+from model_api import TEXT
+from openai import AsyncOpenAI
 
-from perdure import DurableRunner, step
+from perdure import DurableRunner, DurableSession, step
 from perdure.openai import durable
 from perdure.testing.scripted_model import Input, ScriptedModel, ToolCall
 
@@ -41,6 +47,7 @@ SOON = restate.InvocationRetryPolicy(
     max_interval=timedelta(milliseconds=50),
     max_attempts=10_000,
 )
+MODEL_URL_ENV = "MATRIX_MODEL_URL"
 RECEIPT = re.compile(r"[\w-]+=[0-9a-f]{32}")
 
 
@@ -169,6 +176,7 @@ front = Agent(
             ToolCall("transfer_to_back"),
             _receipts,
             _receipts,
+            _receipts,
         ]
     ),
 )
@@ -187,15 +195,6 @@ async def _told(ctx: RunContextWrapper[Any]) -> None:
 
 front.handoffs = [handoff(back, on_handoff=_told)]
 back.handoffs = [front]
-
-
-def _last_word(conversation: Input) -> str:
-    return _receipts(conversation)
-
-
-front.model = ScriptedModel(
-    [ToolCall("look_up", {"what": "front"}), ToolCall("transfer_to_back"), _last_word, _last_word, _last_word]
-)
 
 
 @handoffs.handler("run")
@@ -251,4 +250,95 @@ async def run_session(ctx: restate.Context, message: str) -> str:
     return str((await DurableRunner.run(session_agent, message, session=session)).final_output)
 
 
-app = restate.app([flat, parallel, nested, handoffs, guardrails, sessions])
+# ---- durable-session: a session in the state of a virtual object
+
+conversations = restate.VirtualObject("durable-session", invocation_retry_policy=SOON)
+
+
+@conversations.handler("run")
+async def run_durable_session(ctx: restate.ObjectContext, message: str) -> str:
+    session = DurableSession()
+    answer = str((await DurableRunner.run(session_agent, message, session=session)).final_output)
+    kinds = [item.get("type", item.get("role")) for item in await session.get_items()]
+    if kinds != ["user", "function_call", "function_call_output", "message"]:
+        return f"{answer} items-of-the-session={kinds}".replace(", ", ",")
+    return answer
+
+
+# ---- mcp: a server in a process of its own, over stdio
+
+mcp = _service("mcp")
+WAREHOUSE = Path(__file__).with_name("matrix_mcp_server.py")
+
+
+@mcp.handler("run")
+async def run_mcp(ctx: restate.Context, message: str) -> str:
+    command: Any = {
+        "command": sys.executable,
+        "args": [str(WAREHOUSE)],
+        "env": {name: os.environ[name] for name in (effect_log.PATH_ENV, "PYTHONPATH")},
+    }
+    async with MCPServerStdio(params=command, name="warehouse") as server:
+        agent = Agent(
+            name="Mcp",
+            mcp_servers=[server],
+            tools=[look_up],
+            model=ScriptedModel(
+                [[ToolCall("ship", {"what": "m"}), ToolCall("look_up", {"what": "m"})], _receipts]
+            ),
+        )
+        return str((await DurableRunner.run(agent, message)).final_output)
+
+
+# ---- approval: two calls wait for a human, who decides over the admin API and the ingress
+
+approvals = _service("approval")
+
+
+@function_tool(needs_approval=True)
+async def transfer(to: str) -> str:
+    """Transfer money."""
+    return _effect(f"transfer-{to}")
+
+
+approval_agent = Agent(
+    name="Approval",
+    tools=[transfer, look_up],
+    model=ScriptedModel(
+        [
+            [
+                ToolCall("transfer", {"to": "a"}),
+                ToolCall("transfer", {"to": "b"}),
+                ToolCall("look_up", {"what": "t"}),
+            ],
+            _receipts,
+        ]
+    ),
+)
+
+
+@approvals.handler("run")
+async def run_approval(ctx: restate.Context, message: str) -> str:
+    return str((await DurableRunner.run(approval_agent, message)).final_output)
+
+
+# ---- re-attach: a background response of a model that is served in another process
+
+reattach = _service("re-attach")
+
+
+@reattach.handler("run")
+async def run_reattach(ctx: restate.Context, message: str) -> str:
+    client = AsyncOpenAI(base_url=os.environ[MODEL_URL_ENV], api_key="k")
+    agent = Agent(
+        name="Reattach",
+        model=OpenAIResponsesModel("m", client),
+        model_settings=ModelSettings(store=True, extra_args={"background": True}),
+    )
+    answer = (await DurableRunner.run(agent, message)).final_output
+    return "" if answer == TEXT else f"another-answer={answer}"
+
+
+app = restate.app(
+    [flat, parallel, nested, handoffs, guardrails, sessions, conversations, mcp, approvals, reattach]
+)

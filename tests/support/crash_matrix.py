@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +23,27 @@ from embedded_engine import EmbeddedEngine
 from engines import ENGINES, EngineName, RestateServerWithEndpoint, engine, running
 from fork_server import ForkServer
 from kill_switch_file import PHASES, Phase
+from model_api import ModelApi, served
+
+from perdure.cli.admin_client import AdminClient
+from perdure.cli.approval_journal import pending_approvals
+from perdure.cli.ingress_client import resolve_awakeable
+from perdure.errors import EngineUnreachable, RequestError
 
 AGENTS = Path(__file__).parents[1] / "crash" / "matrix_agents.py"
 SUPPORT = Path(__file__).parent
-SCENARIOS = ("flat", "parallel", "nested", "handoff", "guardrail", "session")
+SCENARIOS = (
+    "flat",
+    "parallel",
+    "nested",
+    "handoff",
+    "guardrail",
+    "mcp",
+    "session",
+    "durable-session",
+    "approval",
+    "re-attach",
+)
 ANSWER_TIMEOUT_S = 60
 STEPS_MAX = 200
 MODEL_CALL = "call_LLM"
@@ -80,9 +97,11 @@ class Matrix:
 
     async def _ask(self, scenario: str) -> str:
         self._runs += 1
-        url = f"{self._service.ingress_url}/{scenario}/run"
         key = f"{scenario}-{self._runs}"
-        async with _kept_alive(self._service), httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S) as client:
+        target = f"{scenario}/{key}/run" if scenario == "durable-session" else f"{scenario}/run"
+        url = f"{self._service.ingress_url}/{target}"
+        human = _approving(self._service) if scenario == "approval" else nullcontext()
+        async with _kept_alive(self._service), human, httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S) as client:
             with anyio.fail_after(ANSWER_TIMEOUT_S):
                 while True:
                     try:
@@ -110,6 +129,26 @@ async def _kept_alive(service: EmbeddedEngine | RestateServerWithEndpoint) -> As
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _approving(service: EmbeddedEngine | RestateServerWithEndpoint) -> AsyncIterator[None]:
+    """Approve whatever waits for a human."""
+
+    def approve_all() -> None:
+        with suppress(EngineUnreachable, RequestError), AdminClient(service.admin_url) as client:
+            for approval in pending_approvals(client):
+                resolve_awakeable(service.ingress_url, approval.id, b'{"approved": true}')
+
+    async def approve() -> None:
+        while True:
+            await anyio.to_thread.run_sync(approve_all)
+            await anyio.sleep(0.05)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(approve)
         yield
         tasks.cancel_scope.cancel()
 
@@ -142,14 +181,16 @@ def _in_flight(lines: list[effect_log.Line]) -> int:
 @asynccontextmanager
 async def matrix(name: EngineName, directory: Path, forks: ForkServer) -> AsyncIterator[Matrix]:
     """The scenarios on the engine called `name`, with all its files in `directory`."""
-    env = {
-        effect_log.PATH_ENV: str(directory / "effects.txt"),
-        kill_switch_file.PATH_ENV: str(directory / "kill"),
-        "PYTHONPATH": str(SUPPORT),
-    }
-    service = engine(name, str(AGENTS), directory, env=env, spawn=forks.spawn)
-    async with running(service):
-        yield Matrix(name, service, directory)
+    async with served(ModelApi()) as model_url:
+        env = {
+            effect_log.PATH_ENV: str(directory / "effects.txt"),
+            kill_switch_file.PATH_ENV: str(directory / "kill"),
+            "MATRIX_MODEL_URL": model_url,
+            "PYTHONPATH": str(SUPPORT),
+        }
+        service = engine(name, str(AGENTS), directory, env=env, spawn=forks.spawn)
+        async with running(service):
+            yield Matrix(name, service, directory)
 
 
 async def whole(names: tuple[EngineName, ...], scenarios: tuple[str, ...]) -> int:
