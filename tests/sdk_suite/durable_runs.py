@@ -1,0 +1,160 @@
+"""A pytest plugin for the Agents SDK's own tests: each `Runner.run` of a test is one durable invocation.
+
+It is loaded into a pytest of its own (`-p durable_runs`), with the folder of this file on the path. What a test
+gives to `Runner.run` lives in its process, so arguments and results go by reference, beside the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import restate
+from agents.run import AgentRunner
+
+PLAIN, LIVE, REPLAYED = "plain", "live", "replayed"
+MODE = os.environ.get("SDK_SUITE_MODE", PLAIN)
+RESULTS = os.environ.get("SDK_SUITE_RESULTS")
+TIMEOUT_S = 25.0
+
+_run = AgentRunner.run
+_run_streamed = AgentRunner.run_streamed
+_seen: dict[str, int] = {"runs": 0, "streams": 0}
+
+
+async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:
+    """`AgentRunner.run`, which every door to a run that is not streamed goes through."""
+    _seen["runs"] += 1
+    if MODE == PLAIN:
+        return await _run(self, starting_agent, input, **options)
+    from perdure.durable import on_deterministic_loop
+    from perdure.durable.context import enclosing_step
+
+    if on_deterministic_loop() or enclosing_step() is not None:
+        return await _run(self, starting_agent, input, **options)
+    return await Invocation(starting_agent, input, options).result()
+
+
+def run_streamed(self: AgentRunner, *args: Any, **options: Any) -> Any:
+    """`AgentRunner.run_streamed`, counted."""
+    _seen["streams"] += 1
+    return _run_streamed(self, *args, **options)
+
+
+class Invocation:
+    """One call of `Runner.run`, made in a handler on an engine of its own."""
+
+    def __init__(self, starting_agent: Any, given: Any, options: dict[str, Any]) -> None:
+        self._agent, self._given, self._options = starting_agent, given, options
+        self._variables = contextvars.copy_context()
+        self._outcome: asyncio.Future[Any] | None = None
+
+    async def result(self) -> Any:
+        """What the run returned or raised, in the last of its attempts."""
+        from perdure.testing import harness
+
+        async with harness(self._service(), always_replay=MODE == REPLAYED, timeout_s=TIMEOUT_S) as h:
+            invocation = await h.send("SdkSuite/run")
+            try:
+                await h.attach(invocation)
+            except asyncio.CancelledError:  # the test cancels its run
+                await h.cancel(invocation)
+                await h.attach(invocation)
+        assert self._outcome is not None
+        return self._outcome.result()
+
+    def _service(self) -> Any:
+        once = restate.InvocationRetryPolicy(max_attempts=1, on_max_attempts="kill")
+        service = restate.Service("SdkSuite", invocation_retry_policy=once)
+
+        @service.handler("run")
+        async def attempt(ctx: restate.Context) -> None:
+            for variable, value in self._variables.items():
+                variable.set(value)
+            await self._attempt(ctx)
+
+        return service
+
+    async def _attempt(self, ctx: Any) -> None:
+        from perdure import durable
+
+        outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def main() -> None:
+            from perdure import DurableRunner
+
+            try:
+                outcome.set_result(await DurableRunner.run(self._agent, self._given, **self._options))
+            except (Exception, asyncio.CancelledError) as error:
+                outcome.set_exception(error)
+
+        try:
+            await durable.run(ctx, main)
+        except Exception as error:
+            if "restate" in type(error).__module__ and type(error).__name__ != "TerminalError":
+                raise
+            outcome = asyncio.get_running_loop().create_future()
+            outcome.set_exception(error)
+        self._outcome = outcome
+
+
+# ---- what pytest calls
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    AgentRunner.run = run  # type: ignore[method-assign]
+    AgentRunner.run_streamed = run_streamed  # type: ignore[method-assign]
+    if RESULTS and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Results(Path(RESULTS)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _seen.update(runs=0, streams=0)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
+    report = yield
+    report.sdk_suite = dict(_seen)
+    return report
+
+
+class Results:
+    """One line of JSON for each test, in the order in which they end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self._tests: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = self._tests.setdefault(report.nodeid, {"test": report.nodeid, "outcome": "passed", "why": "", **dict.fromkeys(_seen, 0)})
+        test.update(getattr(report, "sdk_suite", {}))
+        if report.failed or report.skipped:
+            test["outcome"], test["why"] = report.outcome, _why(report)
+        if report.when == "teardown":
+            self._write(self._tests.pop(report.nodeid))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.outcome != "passed":
+            why = _why(report)
+            self._write({"test": report.nodeid, "outcome": "not collected", "why": why, "runs": 0, "streams": 0})
+
+    def _write(self, test: dict[str, Any]) -> None:
+        self._file.write(json.dumps(test) + "\n")
+        self._file.flush()
+
+
+def _why(report: Any) -> str:
+    """The reason of a skip, or the last line of an error, in one line."""
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2])
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return " ".join(str(crash.message if crash else report.longrepr).split())[:400]
