@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import restate
 from agents.run import AgentRunner
+from run_arguments import RunArguments
 
 PLAIN, LIVE, REPLAYED = "plain", "live", "replayed"
 MODE = os.environ.get("SDK_SUITE_MODE", PLAIN)
@@ -53,6 +54,7 @@ class Invocation:
     def __init__(self, starting_agent: Any, given: Any, options: dict[str, Any]) -> None:
         self._agent, self._given, self._options = starting_agent, given, options
         self._variables = contextvars.copy_context()
+        self._arguments = RunArguments(given, options.get("context"))
         self._outcome: asyncio.Future[Any] | None = None
 
     async def result(self) -> Any:
@@ -75,6 +77,7 @@ class Invocation:
 
         @service.handler("run")
         async def attempt(ctx: restate.Context) -> None:
+            self._arguments.put_back()
             for variable, value in self._variables.items():
                 variable.set(value)
             await self._attempt(ctx)
