@@ -205,6 +205,20 @@ async def test_an_error_that_cannot_be_rebuilt_is_step_failed() -> None:
     assert value_of(await serve(main).run()) == ["fail", "Picky", "no"]
 
 
+async def test_a_step_that_is_cancelled_from_within_cancels_who_awaits_it() -> None:
+    async def gives_up() -> None:
+        raise asyncio.CancelledError("gave up")
+
+    async def main() -> list[str]:
+        try:
+            await step("gives up", gives_up)
+        except asyncio.CancelledError as error:
+            return [repr(error)]
+        return []
+
+    assert value_of(await serve(main, suspend_always=True).run()) == ["CancelledError('gave up')"]
+
+
 async def test_a_transient_failure_is_tried_again_after_a_durable_pause() -> None:
     tries = 0
 

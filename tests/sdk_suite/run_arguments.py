@@ -12,7 +12,7 @@ import types
 from collections import deque
 from typing import Any
 
-from agents import Agent, Model
+from agents import Agent, Model, agent_tool_state
 from agents.memory import SessionABC
 
 _CONTAINERS = (list, dict, set, deque, bytearray)
@@ -25,11 +25,16 @@ _LEFT_ALONE = (
 
 
 class RunArguments:
-    """The mutable objects that can be reached from a run's input and context, as they are now."""
+    """The mutable objects that can be reached from a run's input and context, as they are now.
+
+    Beside a RunState, the SDK keeps the interrupted runs of agents as tools in its module `agent_tool_state`.
+    """
 
     def __init__(self, *roots: Any) -> None:
         self._found: dict[int, tuple[Any, Any]] = {}
-        for root in roots:
+        module = vars(agent_tool_state)
+        beside = [module[name] for name in module if "agent_tool" in name and type(module[name]) is dict]
+        for root in (*roots, *beside):
             self._find(root)
 
     def put_back(self) -> None:

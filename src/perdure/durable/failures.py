@@ -7,6 +7,7 @@ alike.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import copy
 import math
@@ -57,8 +58,8 @@ def to_json(error: BaseException) -> Failure:
     return {**failure, **fields}
 
 
-def from_json(step: str, failure: Failure) -> Exception:
-    """The error, or `StepFailed` in its place."""
+def from_json(step: str, failure: Failure) -> BaseException:
+    """The error (CancelledError, if the step gave up by itself), or `StepFailed` in its place."""
     if "args" in failure:
         try:
             return _rebuilt(failure)
@@ -69,7 +70,7 @@ def from_json(step: str, failure: Failure) -> Exception:
     )
 
 
-def _rebuilt(failure: Failure) -> Exception:
+def _rebuilt(failure: Failure) -> BaseException:
     cls = values.imported(failure["type"])
     args = values.from_json(failure["args"], failure.get("args_types", {}))
     if cls.__module__ == builtins.__name__:
@@ -78,7 +79,7 @@ def _rebuilt(failure: Failure) -> Exception:
         error = cls.__new__(cls, *args)
         error.args = tuple(args)
     vars(error).update(values.from_json(failure["state"], failure.get("state_types", {})))
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception | asyncio.CancelledError):
         raise TypeError(failure["type"])
     return error
 

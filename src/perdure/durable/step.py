@@ -31,6 +31,7 @@ from perdure.durable.future import DurableFuture
 from perdure.errors import EffectUnknown, NotDurable, NotSerialisable
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 Action = Callable[..., Awaitable[T]] | Callable[..., T]
 
 
@@ -73,7 +74,7 @@ class Codec(Generic[T]):
     to_json: Callable[[T], tuple[values.Json, dict[str, str]]] = values.to_json
     from_json: Callable[[values.Json, dict[str, str]], T] = values.from_json
     failure_to_json: Callable[[BaseException], failures.Failure] = failures.to_json
-    failure_from_json: Callable[[str, failures.Failure], Exception] = failures.from_json
+    failure_from_json: Callable[[str, failures.Failure], BaseException] = failures.from_json
 
 
 class Watch(Protocol):
@@ -217,7 +218,7 @@ async def tries(
         attempt += 1
 
 
-def final(error: Exception) -> Exception:
+def final(error: E) -> E:
     """Mark an error as one that no retry of the invocation changes, because the journal holds it.
 
     The SDK looks for a TerminalError among the causes of what leaves a handler; everybody else sees `error`.
@@ -317,9 +318,11 @@ class Try(Generic[T]):
 
     def _envelope(self, closure: asyncio.Task[T]) -> dict[str, Any]:
         """The outcome of the closure."""
-        if closure.cancelled():
-            return {"error": failures.to_json(asyncio.CancelledError("the step was cancelled"))}
-        error = closure.exception()
+        error: BaseException | None
+        try:
+            error = closure.exception()
+        except asyncio.CancelledError as cancelled:  # the action gave up by itself
+            error = cancelled
         if error is None:
             return self._success(closure.result())
         failure = self._codec.failure_to_json(error)

@@ -120,7 +120,7 @@ def failure_to_json(error: BaseException) -> failures.Failure:
     return facts
 
 
-def failure_from_json(step: str, failure: failures.Failure) -> Exception:
+def failure_from_json(step: str, failure: failures.Failure) -> BaseException:
     """The error of the OpenAI client, with a response that has no content but the same status and headers."""
     if "url" not in failure:
         return failures.from_json(step, failure)
