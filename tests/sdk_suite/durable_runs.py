@@ -22,6 +22,7 @@ from run_arguments import RunArguments
 PLAIN, LIVE, REPLAYED = "plain", "live", "replayed"
 MODE = os.environ.get("SDK_SUITE_MODE", PLAIN)
 RESULTS = os.environ.get("SDK_SUITE_RESULTS")
+ONLY = os.environ.get("SDK_SUITE_ONLY")
 TIMEOUT_S = 25.0
 
 _run = AgentRunner.run
@@ -85,15 +86,16 @@ class Invocation:
         return service
 
     async def _attempt(self, ctx: Any) -> None:
-        from perdure import durable
+        from perdure import DurableRunner, durable
+        from perdure.openai.options import DurableOptions
 
+        as_the_sdk = DurableOptions(approvals="return")
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def main() -> None:
-            from perdure import DurableRunner
-
             try:
-                outcome.set_result(await DurableRunner.run(self._agent, self._given, **self._options))
+                result = await DurableRunner.run(self._agent, self._given, options=as_the_sdk, **self._options)
+                outcome.set_result(result)
             except (Exception, asyncio.CancelledError) as error:
                 outcome.set_exception(error)
 
@@ -115,6 +117,14 @@ def pytest_configure(config: pytest.Config) -> None:
     AgentRunner.run_streamed = run_streamed  # type: ignore[method-assign]
     if RESULTS and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Results(Path(RESULTS)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests that are named in the file of SDK_SUITE_ONLY."""
+    if ONLY is not None:
+        wanted = set(Path(ONLY).read_text().splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in wanted])
+        items[:] = [item for item in items if item.nodeid in wanted]
 
 
 @pytest.hookimpl(wrapper=True)

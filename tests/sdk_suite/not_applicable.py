@@ -1,0 +1,5 @@
+"""Tests that run an agent and are still no test of durable runs, by the reason. Patterns match pytest's node ids."""
+
+from __future__ import annotations
+
+NOT_APPLICABLE: dict[str, list[str]] = {}
