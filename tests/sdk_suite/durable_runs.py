@@ -60,8 +60,11 @@ class Invocation:
 
     async def result(self) -> Any:
         """What the run returned or raised, in the last of its attempts."""
+        import same_errors
+
         from perdure.testing import harness
 
+        same_errors.remember()
         async with harness(self._service(), always_replay=MODE == REPLAYED, timeout_s=TIMEOUT_S) as h:
             invocation = await h.send("SdkSuite/run")
             try:
@@ -70,6 +73,8 @@ class Invocation:
                 await h.cancel(invocation)
                 await h.attach(invocation)
         assert self._outcome is not None
+        if (error := self._outcome.exception()) is not None:
+            raise same_errors.as_raised(error)
         return self._outcome.result()
 
     def _service(self) -> Any:

@@ -1,0 +1,44 @@
+"""The very errors that a test raised, in the place of the equal ones that came out of the journal.
+
+What a session, a model or a hook raises is journaled, and a run raises what the journal gives back: an error of the
+same class, with the same arguments and attributes. The SDK's tests ask `caught.value is failure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from perdure.durable.step import Try
+
+_raised: list[BaseException] = []
+_envelope = Try._envelope
+
+
+def _noting(self: Try[Any], closure: asyncio.Task[Any]) -> dict[str, Any]:
+    if not closure.cancelled() and (error := closure.exception()) is not None:
+        _raised.append(error)
+    return _envelope(self, closure)
+
+
+def remember() -> None:
+    """Note the errors of all steps from now on."""
+    Try._envelope = _noting  # type: ignore[method-assign]
+
+
+def as_raised(error: BaseException) -> BaseException:
+    """`error`, and in its chain of causes, those that were raised where these are equal to them."""
+    same = next((raised for raised in reversed(_raised) if _equal(raised, error)), error)
+    if same is not error:
+        vars(same).update(vars(error))
+    elif error.__cause__ is not None:
+        error.__cause__ = as_raised(error.__cause__)
+    return same
+
+
+def _equal(raised: BaseException, error: BaseException) -> bool:
+    return (
+        type(raised) is type(error)
+        and (raised.args, str(raised)) == (error.args, str(error))
+        and all(vars(error).get(name) == value for name, value in vars(raised).items())
+    )
