@@ -104,6 +104,16 @@ simulate: install
 crash: install npm
 	PYTHONPATH=tests/support $(BIN)/python tests/support/crash_matrix.py
 
+# The Agents SDK's own tests, with every Runner.run made durable. RESUME=--resume keeps what has passed already.
+sdk-suite: build/sdk-suite/.installed
+	build/sdk-suite/venv/bin/python -m tests.sdk_suite $(RESUME)
+
+build/sdk-suite/.installed: requirements.lock tests/sdk_suite/requirements.txt
+	@$(PYTHON) -m venv build/sdk-suite/venv
+	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/sdk_suite/requirements.txt
+	@touch $@
+
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
 lock:
 	uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o requirements.lock

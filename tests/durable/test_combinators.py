@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import restate
+import restate.extensions
 from journal_server import serve, value_of
 
 from perdure import durable

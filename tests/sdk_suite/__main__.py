@@ -1,8 +1,8 @@
 """Run the Agents SDK's own tests with every `Runner.run` made durable: `make sdk-suite`.
 
-The tests come from the SDK's source distribution, at the installed version, and run three times: as they are, which
-tells which of them run an agent; then those, durably, on the embedded engine; then once more, replayed at every await.
-Ends with one line `passed: P failed: F not applicable: N`. A test has passed if it passed both times.
+The tests come from the SDK's source distribution, at the installed version, and run three times: as they are,
+which tells which of them run an agent; then those, durably, on the embedded engine; then once more, replayed at
+every await. Ends with one line `passed: P failed: F not applicable: N`. A test has to pass both times.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ def main() -> int:
     """Run what has not been run yet, and report; 1 if a test failed."""
     parser = argparse.ArgumentParser(prog="sdk-suite", description=__doc__)
     parser.add_argument("--workers", default="2", help="how many processes run tests")
-    parser.add_argument("--resume", action="store_true", help="keep the results of the last run, run the rest")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the results of the last run, run the rest"
+    )
     parser.add_argument("--report", action="store_true", help="run nothing, report what the last run found")
     chosen = parser.parse_args()
     release = version("openai-agents")
     found = {mode: Results(BUILD / f"{mode}-{release}.jsonl") for mode in MODES}
     if not chosen.report:
         tests = _source(release)
-        _run(tests, PLAIN, found[PLAIN], None, chosen.workers)  # the SDK without us changes with its version only
+        _run(
+            tests, PLAIN, found[PLAIN], None, chosen.workers
+        )  # the SDK without us changes with its version only
         agents = {name for name, test in found[PLAIN].tests.items() if test["runs"]}
         for mode in MODES[1:]:
             if not chosen.resume:

@@ -1,7 +1,7 @@
 """A pytest plugin for the Agents SDK's own tests: each `Runner.run` of a test is one durable invocation.
 
-It is loaded into a pytest of its own (`-p durable_runs`), with the folder of this file on the path. What a test
-gives to `Runner.run` lives in its process, so arguments and results go by reference, beside the engine.
+It is loaded into a pytest of its own (`-p durable_runs`), with the folder of this file on the path. What a
+test gives to `Runner.run` lives in its process, so arguments and results go by reference, beside the engine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _run_streamed = AgentRunner.run_streamed
 _seen: dict[str, int] = {"runs": 0, "streams": 0}
 
 
-async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:
+async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002
     """`AgentRunner.run`, which every door to a run that is not streamed goes through."""
     _seen["runs"] += 1
     if MODE == PLAIN:
@@ -99,7 +99,9 @@ class Invocation:
 
         async def main() -> None:
             try:
-                result = await DurableRunner.run(self._agent, self._given, options=as_the_sdk, **self._options)
+                result = await DurableRunner.run(
+                    self._agent, self._given, options=as_the_sdk, **self._options
+                )
                 outcome.set_result(result)
             except (Exception, asyncio.CancelledError) as error:
                 outcome.set_exception(error)
@@ -153,7 +155,9 @@ class Results:
         self._tests: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        test = self._tests.setdefault(report.nodeid, {"test": report.nodeid, "outcome": "passed", "why": "", **dict.fromkeys(_seen, 0)})
+        test = self._tests.setdefault(
+            report.nodeid, {"test": report.nodeid, "outcome": "passed", "why": "", **dict.fromkeys(_seen, 0)}
+        )
         test.update(getattr(report, "sdk_suite", {}))
         if report.failed or report.skipped:
             test["outcome"], test["why"] = report.outcome, _why(report)
@@ -163,7 +167,9 @@ class Results:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
             why = _why(report)
-            self._write({"test": report.nodeid, "outcome": "not collected", "why": why, "runs": 0, "streams": 0})
+            self._write(
+                {"test": report.nodeid, "outcome": "not collected", "why": why, "runs": 0, "streams": 0}
+            )
 
     def _write(self, test: dict[str, Any]) -> None:
         self._file.write(json.dumps(test) + "\n")

@@ -18,7 +18,7 @@ STREAMS = "runs agents only as streams, which are not durable yet"
 class Results:
     """The lines of JSON that the plugin wrote in one mode: the last one of each test holds.
 
-    tests: by name (pytest's node id): `outcome`, `why`, `runs` and `streams`, which count calls of the SDK's runner.
+    tests: by name (pytest's node id): `outcome`, `why`, and `runs` and `streams`, the calls of the runner.
     complete: whether a pytest ran to its end.
     """
 

@@ -1,7 +1,7 @@
 """What a test gives to a run, put back for each attempt to what it was.
 
-A handler makes the arguments of a run anew in each of its attempts. A test makes them once, and the SDK's runner
-writes into some of them: into a RunState that is resumed, into the user's context through its tools.
+A handler makes the arguments of a run anew in each of its attempts. A test makes them once, and the SDK's
+runner writes into some of them: into a RunState that is resumed, into the user's context through its tools.
 """
 
 from __future__ import annotations
@@ -40,14 +40,10 @@ class RunArguments:
     def put_back(self) -> None:
         """Give each of them what it held at first."""
         for holder, held in self._found.values():
-            if isinstance(holder, dict):
-                holder.clear()
+            holder.clear()
+            if isinstance(holder, dict | set):
                 holder.update(held)
-            elif isinstance(holder, set):
-                holder.clear()
-                holder.update(held)
-            elif isinstance(holder, _CONTAINERS):
-                holder.clear()
+            else:
                 holder.extend(held)
 
     def _find(self, value: Any) -> None:

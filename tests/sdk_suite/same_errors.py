@@ -1,7 +1,7 @@
 """The very errors that a test raised, in the place of the equal ones that came out of the journal.
 
-What a session, a model or a hook raises is journaled, and a run raises what the journal gives back: an error of the
-same class, with the same arguments and attributes. The SDK's tests ask `caught.value is failure`.
+What a session, a model or a hook raises is journaled, and a run raises what the journal gives back: an error
+of the same class, with the same arguments and attributes. The SDK's tests ask `caught.value is failure`.
 """
 
 from __future__ import annotations

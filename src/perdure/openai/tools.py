@@ -148,7 +148,7 @@ class PlainTool:
         return Happened(self._entry(outcome.result)) if isinstance(outcome, Happened) else outcome
 
 
-def tool_failure(step: str, failure: failures.Failure) -> Exception:
+def tool_failure(step: str, failure: failures.Failure) -> BaseException:
     """The tool's error; where it cannot be rebuilt, one with the same text, which is what the SDK shows."""
     error = failures.from_json(step, failure)
     if type(error) is StepFailed:
