@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test test-lowest check lint bench bench-steps bench-agents simulate crash install npm npm-typescript lock proto clean
+.PHONY: demo test test-lowest check lint bench bench-steps bench-agents simulate crash sdk-suite install npm npm-typescript lock proto clean
 
 install: $(VENV)/.installed
 

@@ -1,4 +1,4 @@
-"""Tests that run an agent and are no test of durable runs, by the reason. Patterns match pytest's node ids."""
+"""Tests that run an agent and are no test of durable runs, by the reason. Patterns match pytest node ids."""
 
 from __future__ import annotations
 
