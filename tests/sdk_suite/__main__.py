@@ -1,7 +1,7 @@
 """Run the Agents SDK's own tests with every `Runner.run` made durable: `make sdk-suite`.
 
 The tests come from the SDK's source distribution, at the installed version, and run three times: as they are,
-which tells which of them run an agent; then those, durably, on the embedded engine; then once more, replayed at
+which tells which of them run an agent; then those, durably, on the embedded engine; then again, replayed at
 every await. Ends with one line `passed: P failed: F not applicable: N`. A test has to pass both times.
 """
 
