@@ -19,7 +19,6 @@ from engines import EngineName, RestateServerWithEndpoint, engine, running
 from fork_server import ForkServer
 
 AGENT = str(Path(__file__).with_name("payment_agent.py"))
-SUPPORT = str(Path(__file__).parents[1] / "support")
 GATES = ("before the claim", "claimed", "paid", "recorded")
 
 pytestmark = [pytest.mark.crash, pytest.mark.anyio, pytest.mark.timeout(240)]
@@ -83,8 +82,7 @@ class Shop:
 @asynccontextmanager
 async def shop(name: EngineName, directory: Path) -> AsyncIterator[Shop]:
     with open_bank() as (bank, url), ForkServer() as forks:
-        env = {"BANK_URL": url, "PYTHONPATH": SUPPORT}
-        service = engine(name, AGENT, directory, env=env, spawn=forks.spawn)
+        service = engine(name, AGENT, directory, env={"BANK_URL": url}, spawn=forks.spawn)
         async with running(service):
             yield Shop(service, bank)
 
