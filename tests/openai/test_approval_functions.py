@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,13 @@ def no_tracing() -> None:
     set_tracing_disabled(True)
 
 
-def running(agent: Agent[Any], **options: Any) -> JournalServer:
+def running(agent: Agent[Any], *, with_context: bool = False) -> JournalServer:
     service = restate.Service("Agent")
 
     @service.handler()
     async def run(ctx: restate.Context, message: str) -> Any:
-        return (await DurableRunner.run(agent, message, **options)).final_output
+        context = ctx if with_context else None
+        return (await DurableRunner.run(agent, message, context=context)).final_output
 
     app = restate.app([service])
     return JournalServer(app, "/invoke/Agent/run", request=b'"hello"', suspend_always=True)
@@ -70,9 +72,11 @@ def says_no_from_the_second_time_on(asynchronous: bool) -> Any:
     return later if asynchronous else plain
 
 
+@pytest.mark.parametrize("orchestrates", [False, True])
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_what_a_function_said_first_counts_however_often_the_run_is_replayed(
     asynchronous: bool,
+    orchestrates: bool,
 ) -> None:
     paid: list[str] = []
 
@@ -82,12 +86,29 @@ async def test_what_a_function_said_first_counts_however_often_the_run_is_replay
         return f"paid {to}"
 
     model = ScriptedModel([ToolCall("pay", {"to": "Ada"}), last_output])
-    server = running(Agent(name="Clerk", model=model, tools=[pay]))
+    server = running(Agent(name="Clerk", model=model, tools=[pay]), with_context=orchestrates)
     assert await suspended(server) is None
     assert len(announced(server)) == 1
     assert value_of(await decided_by(server, lambda _question: YES)) == "paid Ada"
     assert paid == ["Ada"]
-    assert "Run needs_approval" in server.commands()
+    assert server.commands().count("Run needs_approval") == 1
+
+
+async def test_an_async_function_does_io_of_its_own(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def over_the_limit(_context: Any, _arguments: Any, _call_id: str) -> bool:
+        asked.append(await asyncio.to_thread((tmp_path / "limit").read_text))
+        return False
+
+    @function_tool(needs_approval=over_the_limit)
+    async def pay(to: str) -> str:
+        return f"paid {to}"
+
+    (tmp_path / "limit").write_text("50")
+    model = ScriptedModel([ToolCall("pay", {"to": "Ada"}), last_output])
+    assert value_of(await running(Agent(name="Clerk", model=model, tools=[pay])).run()) == "paid Ada"
+    assert asked == ["50"], "once, however often the run is replayed"
 
 
 async def test_an_error_of_such_a_function_is_the_same_ever_after() -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NotRequired, TypedDict
 
+import restate
 from agents import RunContextWrapper, RunState, ToolApprovalItem
 from pydantic import BaseModel, ConfigDict, ValidationError
 from restate.exceptions import TerminalError
@@ -183,23 +184,28 @@ async def _said_once(
     function: Callable[..., Any],
     data: tuple[Any, ...],
 ) -> Json:
-    """A replay asks again, days later, when the limits that the function knows may have changed: what it said
-    first counts. As with guardrails, a plain function is one step; an async one runs on the deterministic
-    loop, may make steps of its own, and its answer is journaled.
+    """In a replay, days later, the limits that the function knows may be others: what it said first counts.
+
+    It is one step, by the rule for tools: only an async one of a run with `context=ctx` runs on the
+    deterministic loop, where it may make steps of its own. Then its answer is journaled.
     """
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        said = as_json(await function(*data))
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+    if is_async and isinstance(run_context.context, restate.Context):
+        answer = as_json(await function(*data))
 
         async def record() -> Json:
-            return said
+            return answer
 
         return await step(entry, record, retry=ONCE)
+
+    async def ask_async() -> Json:
+        return as_json(await function(*data))
 
     def ask() -> Any:
         said = function(*data)
         return _later(as_json, said) if inspect.isawaitable(said) else as_json(said)
 
-    return await step_in_context(entry, run_context, ask)
+    return await step_in_context(entry, run_context, ask_async if is_async else ask)
 
 
 async def _later(as_json: Callable[[Any], Json], said: Awaitable[Any]) -> Json:
