@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -25,8 +25,11 @@ from agents import (
     OpenAIChatCompletionsModel,
     OpenAIProvider,
     OpenAIResponsesModel,
+    ProgrammaticToolCallingTool,
     RunConfig,
     Runner,
+    Tool,
+    function_tool,
     retry_policies,
     set_tracing_disabled,
 )
@@ -70,10 +73,11 @@ def asked(
     options: DurableOptions | None = None,
     run_config: RunConfig | None = None,
     errors: list[Exception] | None = None,
+    tools: Sequence[Tool] = (),
     **server: Any,
 ) -> JournalServer:
     service = restate.Service("Agent")
-    agent = Agent(name="A", model=model, model_settings=settings or ModelSettings())
+    agent = Agent(name="A", model=model, model_settings=settings or ModelSettings(), tools=list(tools))
 
     @service.handler()
     async def run(ctx: restate.Context, message: str) -> str:
@@ -201,6 +205,30 @@ async def test_no_retries_means_none(client_of: ClientOf) -> None:
     api = ModelApi(statuses=[503])
     await asked(OpenAIResponsesModel("m", await client_of(api)), by_runner(max_retries=0)).run()
     assert api.asked == [503]
+
+
+async def test_a_request_that_must_not_be_repeated_is_not(client_of: ClientOf) -> None:
+    """With programmatic tool calling, a lost answer may have had effects: the SDK forbids a retry."""
+    api = ModelApi(statuses=[503])
+    model = OpenAIResponsesModel("m", await client_of(api))
+
+    @function_tool(allowed_callers=["programmatic"])
+    async def pay(euros: int) -> str:
+        """Pay."""
+        return f"paid {euros}"
+
+    await asked(model, tools=[pay, ProgrammaticToolCallingTool()]).run()
+    assert api.asked == [503]
+
+
+async def test_a_locked_conversation_is_waited_for_by_the_runner_with_durable_pauses(
+    client_of: ClientOf,
+) -> None:
+    api = ModelApi(statuses=[400, 400, 200], error_code="conversation_locked")
+    server = asked(OpenAIResponsesModel("m", await client_of(api)), suspend_always=True)
+    assert value_of(await server.run()) == TEXT
+    assert server.commands() == ["Input", CALL, "Sleep", CALL, "Sleep", CALL, "Output"]
+    assert len(api.asked) == 3
 
 
 async def test_settings_without_a_policy_leave_the_retries_to_ours(client_of: ClientOf) -> None:

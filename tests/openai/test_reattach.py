@@ -124,6 +124,19 @@ async def test_a_process_that_comes_after_a_crash_fetches_the_response_that_was_
     assert api.cancelled == [], "the end of an attempt is no reason to cancel"
 
 
+@pytest.mark.parametrize("break_at", [2, 3, 4, 5])
+async def test_a_connection_that_breaks_after_any_entry_costs_no_response_but_one_in_flight(
+    model_of: ModelOf, break_at: int
+) -> None:
+    """The entries are: Input, Run, its completion, Run, its completion, Output."""
+    api = ModelApi()
+    server = asked(await model_of(api), break_after={break_at})
+    assert value_of(await server.run()) == TEXT
+    assert server.attempts >= 2
+    assert server.commands() == ["Input", CREATED, FETCHED, "Output"]
+    assert len(api.created) <= (2 if break_at < 3 else 1)
+
+
 async def test_polls_that_fail_for_a_passing_reason_cost_no_new_response(model_of: ModelOf) -> None:
     api = ModelApi(poll_statuses=[503, 429, 500], headers={429: {"retry-after-ms": "20"}}, polls_max=3)
     server = asked(await model_of(api))

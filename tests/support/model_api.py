@@ -32,6 +32,7 @@ class ModelApi:
     polls_max: how often a background response is still at work when somebody asks.
     poll_statuses: of the answers to the first GETs; then 200.
     delay_ms: before an answer of a model.
+    error_code: in the body of the answers that are not 200.
     answer: the body of each answer of a model, instead of a well-formed one.
     """
 
@@ -41,6 +42,7 @@ class ModelApi:
     polls_max: int = 1
     poll_statuses: Sequence[int] = ()
     delay_ms: int = 0
+    error_code: str = "no"
     answer: bytes | None = None
 
     asked: list[int] = field(default_factory=list)  # the statuses that were answered, one a POST
@@ -80,7 +82,7 @@ class ModelApi:
             await asyncio.sleep(self.delay_ms / 1000)
         if status == 200:
             return Response(self.answer, media_type="application/json") if self.answer else None
-        error = {"message": f"refused with {status}", "code": "no"}
+        error = {"message": f"refused with {status}", "code": self.error_code}
         return JSONResponse({"error": error}, status, dict(self.headers.get(status, {})))
 
     async def _complete(self, request: Request) -> Response:
