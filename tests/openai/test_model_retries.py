@@ -400,11 +400,11 @@ async def test_a_model_by_name_of_the_process_default_client(
     client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = ModelApi(statuses=[503, 200])
-    monkeypatch.setenv("OPENAI_BASE_URL", str((await client_of(api)).base_url))
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    client = await client_of(api)
+    monkeypatch.setattr("agents.models._openai_shared._default_openai_client", client)
     server = asked("gpt-x", suspend_always=True)
     assert value_of(await server.run()) == TEXT
-    assert api.asked == [503, 200], "the client's own two retries are off"
+    assert api.asked == [503, 200], "the client's own five retries are off"
 
 
 # ---- over a websocket
