@@ -32,6 +32,8 @@ from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.memory_store import MemoryStore
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.protocol.discovery import decode_manifest
+from perdure.streams.append import SourceState
+from perdure.streams.events import StreamEvent
 
 Store = MemoryStore | SqliteStore
 
@@ -384,3 +386,46 @@ def test_the_newest_failures_of_an_invocation_are_kept_as_long_as_it_is(store: S
     store.transact(lambda: store.delete_invocation("a"))
     assert store.failures("a") == []
     assert len(store.failures("b")) == FAILURES_MAX
+
+
+# ---- streams
+
+
+def an_event(index: int, word: str = "x") -> StreamEvent:
+    return StreamEvent(index, "text", f'{{"delta":"{word}"}}', "run", 5)
+
+
+def test_events_are_read_from_any_index_and_their_source_is_remembered(store: Store) -> None:
+    def work() -> None:
+        assert store.streams.length("a", "default") == 0
+        assert store.streams.source("a", "default", "run") is None
+        store.streams.add("a", "default", "run", SourceState((2, 1), 0, 3), [an_event(n) for n in range(3)])
+        assert store.streams.length("a", "default") == 3
+
+    store.transact(work)
+    assert [e.index for e in store.streams.read("a", "default", 1, 10)] == [1, 2]
+    assert store.streams.read("a", "default", 0, 2) == [an_event(0), an_event(1)]
+    assert store.streams.source("a", "default", "run") == SourceState((2, 1), 0, 3)
+    assert store.streams.length("a", "other") == store.streams.length("b", "default") == 0
+
+
+def test_a_sources_state_is_replaced(store: Store) -> None:
+    def work() -> None:
+        store.streams.add("a", "default", "run", SourceState((), 0, 1), [an_event(0)])
+        store.streams.add("a", "default", "run", SourceState((), 0, 2), [an_event(1)])
+
+    store.transact(work)
+    assert store.streams.source("a", "default", "run") == SourceState((), 0, 2)
+
+
+def test_streams_go_with_their_invocation(store: Store) -> None:
+    def work() -> None:
+        store.put_invocation(an_invocation())
+        store.streams.add("a", "default", "run", SourceState((), 0, 1), [an_event(0)])
+        store.streams.add("b", "default", "run", SourceState((), 0, 1), [an_event(0)])
+        store.delete_invocation("a")
+
+    store.transact(work)
+    assert store.streams.length("a", "default") == 0
+    assert store.streams.source("a", "default", "run") is None
+    assert store.streams.length("b", "default") == 1

@@ -137,6 +137,7 @@ def test_a_new_directory_is_made_with_its_parents_and_gets_the_newest_format(tmp
             [
                 *("deployment", "invocation", "journal", "timer", "waiter"),
                 *("lock", "inbox", "state", "promise", "promise_waiter", "attempt_failure"),
+                *("stream_event", "stream_source"),
             ]
         )
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -51,6 +51,14 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A stream of an invocation has grown: wake those who read it."""
+
+    id: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """The invocation has its result: answer those who wait for it outside the engine."""
 
@@ -62,7 +70,8 @@ class Complete:
 class Reply:
     """Answer the asker of an input. `error` is (HTTP status, message).
 
-    `created` is for Invoke alone. `already`: nothing is left to wait for (it was paused before, or ended
+    `created` is for Invoke alone, `count` for a Publish that has a gap: how many events of its attempt there
+    are. `already`: nothing is left to wait for (it was paused before, or ended
     before it had started).
     """
 
@@ -70,6 +79,7 @@ class Reply:
     created: bool = False
     error: tuple[int, str] | None = None
     already: bool = False
+    count: int | None = None
 
 
-Action = StartAttempt | AbortAttempt | Deliver | ConfirmRun | SetTimer | Complete | Reply
+Action = StartAttempt | AbortAttempt | Deliver | ConfirmRun | SetTimer | Published | Complete | Reply

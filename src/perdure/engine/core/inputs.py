@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from perdure.engine.core.model import Result, Target, Timer
 from perdure.protocol.session import Event
+from perdure.streams.append import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,17 @@ class Progress:
     id: str
     attempt: int
     events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Events for a stream of an invocation, from its attempt of that number."""
+
+    id: str
+    attempt: int
+    stream: str
+    batch: Batch
+    request: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,7 @@ class Recover:
 Input = (
     Invoke
     | Progress
+    | Publish
     | TimerFired
     | Signal
     | CompletePromise

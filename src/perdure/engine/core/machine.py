@@ -14,6 +14,7 @@ from perdure.engine.core.inputs import (
     Kill,
     Pause,
     Progress,
+    Publish,
     Purge,
     Recover,
     Restart,
@@ -29,6 +30,7 @@ from perdure.engine.core.lifecycle import (
     pause,
     progress,
     promises,
+    publish,
     purge,
     restart,
     resume,
@@ -40,6 +42,7 @@ from perdure.engine.core.transaction import Transaction
 _RULES: dict[type[Input], Callable[[Any, Transaction, int], list[Action]]] = {
     Invoke: invoke.apply,
     Progress: progress.apply,
+    Publish: publish.apply,
     TimerFired: timer.apply,
     Signal: resume.apply_signal,
     CompletePromise: promises.apply,

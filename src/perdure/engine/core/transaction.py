@@ -6,11 +6,13 @@ the same suite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Result, Timer, Waiter
 from perdure.protocol.discovery import HandlerManifest
+from perdure.streams.append import SourceState
+from perdure.streams.events import StreamEvent
 
 FAILURES_MAX = 20
 """So many failed attempts of an invocation are kept."""
@@ -73,6 +75,25 @@ class Promises(Protocol):
         """This invocation waits for no promise any more."""
 
 
+class Streams(Protocol):
+    """The events that invocations publish, by stream name. The rule is `perdure.streams.append`."""
+
+    def length(self, invocation_id: str, stream: str) -> int:
+        """How many events it has, which is the index of the next one."""
+
+    def source(self, invocation_id: str, stream: str, source: str) -> SourceState | None: ...
+
+    def add(
+        self, invocation_id: str, stream: str, source: str, state: SourceState, events: Sequence[StreamEvent]
+    ) -> None:
+        """Append events, and remember how far their source has come."""
+
+    def read(self, invocation_id: str, stream: str, start: int, count: int) -> list[StreamEvent]:
+        """At most `count` events from index `start` on."""
+
+    def delete_all(self, invocation_id: str) -> None: ...
+
+
 class Transaction(Protocol):
     """Reads see the writes before them. Nothing lasts until the owner commits."""
 
@@ -85,13 +106,16 @@ class Transaction(Protocol):
     @property
     def promises(self) -> Promises: ...
 
+    @property
+    def streams(self) -> Streams: ...
+
     def invocation(self, invocation_id: str) -> Invocation | None: ...
 
     def put_invocation(self, invocation: Invocation) -> None:
         """Insert, or replace the one with the same id."""
 
     def delete_invocation(self, invocation_id: str) -> None:
-        """Delete it with its journal, timers and waiters."""
+        """Delete it with its journal, streams, timers and waiters."""
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         """Add an entry at the journal's end."""

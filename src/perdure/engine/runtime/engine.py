@@ -16,6 +16,7 @@ from perdure.engine.core.actions import (
     Complete,
     ConfirmRun,
     Deliver,
+    Published,
     Reply,
     SetTimer,
     StartAttempt,
@@ -100,6 +101,7 @@ class Engine:
             Deliver: self._invoker.deliver,
             ConfirmRun: self._invoker.confirm,
             SetTimer: self._set_timer,
+            Published: self.requests.published,
             Complete: self.requests.complete,
             Reply: self.requests.reply,
         }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from perdure.engine.core.actions import Complete, Reply
+from perdure.engine.core.actions import Complete, Published, Reply
 from perdure.engine.core.inputs import (
     Cancel,
     CompletePromise,
@@ -14,6 +15,7 @@ from perdure.engine.core.inputs import (
     Invoke,
     Kill,
     Pause,
+    Publish,
     Purge,
     Restart,
     Resume,
@@ -23,6 +25,7 @@ from perdure.engine.core.inputs import (
 from perdure.engine.core.model import Result, Target
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError, StoreFailed
+from perdure.streams.append import Batch, Gap
 
 Answer = asyncio.Future[Reply]
 
@@ -38,6 +41,7 @@ class Requests:
         self._store = store
         self._submit = submit
         self._waiting: defaultdict[str, list[asyncio.Future[Result]]] = defaultdict(list)
+        self._reading: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     async def invoke(
         self,
@@ -63,6 +67,31 @@ class Requests:
     async def complete_promise(self, service: str, key: str, name: str, result: Result) -> None:
         """Resolve or reject a durable promise. Raises RequestError(409) when it has a result already."""
         await self._ask(lambda request: CompletePromise(service, key, name, result, request))
+
+    async def publish(self, invocation_id: str, attempt: int, stream: str, batch: Batch) -> None:
+        """Add events to a stream. Raises RequestError(410) when the attempt is over, and Gap."""
+        reply = await self._ask(lambda request: Publish(invocation_id, attempt, stream, batch, request))
+        if reply.count is not None:
+            raise Gap(reply.count)
+
+    async def grown(self, invocation_id: str, stream: str, index: int) -> bool:
+        """Wait until a stream has an event at `index`: True; or until there can be none: False.
+
+        Raises RequestError(404) when there is no such invocation (any more).
+        """
+        while self._store.streams.length(invocation_id, stream) <= index:
+            if self.output(invocation_id) is not None:
+                return False
+            reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._reading[invocation_id].add(reader)
+            try:
+                await reader
+            finally:
+                readers = self._reading[invocation_id]
+                readers.discard(reader)
+                if not readers:
+                    del self._reading[invocation_id]
+        return True
 
     async def cancel(self, invocation_id: str) -> bool:
         """Ask the invocation's code to end. True: it has ended, for it had not started."""
@@ -129,7 +158,9 @@ class Requests:
     def close(self) -> None:
         """Tell everybody who waits for a result that it will not come from this process."""
         gone = RequestError(503, "the engine is shutting down; the invocation goes on when it is back")
-        for future in [future for futures in self._waiting.values() for future in futures]:
+        waiting: list[asyncio.Future[Any]] = [each for all_ in self._waiting.values() for each in all_]
+        waiting += [each for all_ in self._reading.values() for each in all_]
+        for future in waiting:
             if not future.done():
                 future.set_exception(gone)
 
@@ -139,7 +170,7 @@ class Requests:
         assert isinstance(answer, asyncio.Future)
         if answer.done():
             return
-        if action.error is not None:
+        if action.error is not None and action.count is None:
             answer.set_exception(RequestError(*action.error))
         else:
             answer.set_result(action)
@@ -149,6 +180,16 @@ class Requests:
         for future in self._waiting.get(action.id, ()):
             if not future.done():
                 future.set_result(action.result)
+        self._wake_readers(action.id)
+
+    def published(self, action: Published) -> None:
+        """Wake those who read."""
+        self._wake_readers(action.id)
+
+    def _wake_readers(self, invocation_id: str) -> None:
+        for reader in self._reading.get(invocation_id, ()):
+            if not reader.done():
+                reader.set_result(None)
 
     def failed(self, event: Input, error: Exception) -> None:
         """An input could not be applied."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Result, Timer, Waiter
 from perdure.engine.core.transaction import FAILURES_MAX
 from perdure.protocol.discovery import HandlerManifest, Manifest
+from perdure.streams.append import SourceState
+from perdure.streams.events import StreamEvent
 
 
 class MemoryStore:
@@ -23,6 +25,7 @@ class MemoryStore:
         self.inboxes = MemoryInboxes()
         self.states = MemoryStates()
         self.promises = MemoryPromises()
+        self.streams = MemoryStreams()
 
     def transact(self, work: Callable[[], None]) -> None:
         """All of `work`, or nothing of it."""
@@ -35,6 +38,7 @@ class MemoryStore:
         self.inboxes = copy.deepcopy(self.inboxes)
         self.states = copy.deepcopy(self.states)
         self.promises = copy.deepcopy(self.promises)
+        self.streams = copy.deepcopy(self.streams)
         try:
             work()
         except BaseException:
@@ -51,6 +55,7 @@ class MemoryStore:
         self._invocations.pop(invocation_id, None)
         self._journals.pop(invocation_id, None)
         self._failures.pop(invocation_id, None)
+        self.streams.delete_all(invocation_id)
         self.remove_timers(invocation_id)
         self._waiters = [w for w in self._waiters if invocation_id not in (w.invocation_id, w.waiter_id)]
         self.promises.forget_waiter(invocation_id)
@@ -114,6 +119,33 @@ class MemoryStore:
     def timers(self) -> list[Timer]:
         """All timers, the earliest first."""
         return sorted(self._timers)
+
+
+class MemoryStreams:
+    """Implements `engine.core.transaction.Streams`."""
+
+    def __init__(self) -> None:
+        self._events: dict[tuple[str, str], list[StreamEvent]] = {}
+        self._sources: dict[tuple[str, str, str], SourceState] = {}
+
+    def length(self, invocation_id: str, stream: str) -> int:
+        return len(self._events.get((invocation_id, stream), ()))
+
+    def source(self, invocation_id: str, stream: str, source: str) -> SourceState | None:
+        return self._sources.get((invocation_id, stream, source))
+
+    def add(
+        self, invocation_id: str, stream: str, source: str, state: SourceState, events: Sequence[StreamEvent]
+    ) -> None:
+        self._sources[invocation_id, stream, source] = state
+        self._events.setdefault((invocation_id, stream), []).extend(events)
+
+    def read(self, invocation_id: str, stream: str, start: int, count: int) -> list[StreamEvent]:
+        return self._events.get((invocation_id, stream), [])[start : start + count]
+
+    def delete_all(self, invocation_id: str) -> None:
+        self._events = {key: events for key, events in self._events.items() if key[0] != invocation_id}
+        self._sources = {key: state for key, state in self._sources.items() if key[0] != invocation_id}
 
 
 class MemoryInboxes:

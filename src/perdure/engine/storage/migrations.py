@@ -114,6 +114,27 @@ _STEPS = (
     );
     CREATE INDEX promise_waiter_by_invocation ON promise_waiter (invocation_id);
 
+    CREATE TABLE stream_event (     -- what invocations publish while they run
+        invocation_id TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        payload TEXT NOT NULL,      -- JSON
+        source TEXT NOT NULL,
+        published_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (invocation_id, stream, position)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE stream_source (    -- how far each source of it has come
+        invocation_id TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        source TEXT NOT NULL,
+        attempt TEXT NOT NULL,      -- JSON
+        first_index INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (invocation_id, stream, source)
+    ) WITHOUT ROWID;
+
     CREATE TABLE attempt_failure (
         sequence INTEGER PRIMARY KEY,
         invocation_id TEXT NOT NULL,

@@ -16,6 +16,7 @@ from perdure.engine.storage.invocations import Invocations
 from perdure.engine.storage.journal import Journal
 from perdure.engine.storage.promises import Promises
 from perdure.engine.storage.states import States
+from perdure.engine.storage.streams import Streams
 from perdure.engine.storage.timers import Timers
 from perdure.engine.storage.waiters import Waiters
 from perdure.errors import StoreFailed
@@ -35,6 +36,7 @@ class SqliteStore:
         self.inboxes = Inboxes(connection)
         self.states = States(connection)
         self.promises = Promises(connection)
+        self.streams = Streams(connection)
         self.attempt_failures = AttemptFailures(connection)
 
     @classmethod
@@ -85,6 +87,7 @@ class SqliteStore:
         self.invocations.delete(invocation_id)
         self.journals.delete(invocation_id)
         self.attempt_failures.delete(invocation_id)
+        self.streams.delete_all(invocation_id)
         self.timers.remove_all(invocation_id)
         self.waiters.remove_all(invocation_id)
         self.promises.forget_waiter(invocation_id)
