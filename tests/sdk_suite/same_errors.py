@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from perdure.durable.step import Try
+from perdure.durable.step import Try, not_final
 
 _raised: list[BaseException] = []
 _envelope = Try._envelope
@@ -27,7 +27,11 @@ def remember() -> None:
 
 
 def as_raised(error: BaseException) -> BaseException:
-    """`error`, and in its chain of causes, those that were raised where these are equal to them."""
+    """`error`, and in its chain of causes, those that were raised where these are equal to them.
+
+    Without the TerminalError at the end of the chain, which tells Restate not to try again.
+    """
+    not_final(error)
     same = next((raised for raised in reversed(_raised) if _equal(raised, error)), error)
     if same is not error:
         vars(same).update(vars(error))

@@ -231,7 +231,7 @@ def final(error: E) -> E:
     return error
 
 
-def not_final(error: Exception) -> Exception:
+def not_final(error: E) -> E:
     """The inverse of `final`, for a caller that may try again."""
     root: BaseException = error
     while root.__cause__ is not None:
