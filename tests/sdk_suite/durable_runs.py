@@ -27,25 +27,37 @@ TIMEOUT_S = 25.0
 
 _run = AgentRunner.run
 _run_streamed = AgentRunner.run_streamed
-_seen: dict[str, int] = {"runs": 0, "streams": 0}
+# How often the test that runs now called the SDK's runner, and how: see `Results` in report.py.
+_seen = {"runs": 0, "streams": 0, "nested_streams": 0, "sandboxes": 0}
+_in_run: contextvars.ContextVar[bool] = contextvars.ContextVar("sdk_suite_in_run", default=False)
 
 
 async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002
     """`AgentRunner.run`, which every door to a run that is not streamed goes through."""
     _seen["runs"] += 1
-    if MODE == PLAIN:
-        return await _run(self, starting_agent, input, **options)
+    config = options.get("run_config")
+    config = config if isinstance(config, dict) else vars(config or object)
+    _seen["sandboxes"] += config.get("sandbox") is not None
+    before = _in_run.set(True)
+    try:
+        if MODE == PLAIN or _is_durable_already():
+            return await _run(self, starting_agent, input, **options)
+        return await Invocation(starting_agent, input, options).result()
+    finally:
+        _in_run.reset(before)
+
+
+def _is_durable_already() -> bool:
     from perdure.durable import on_deterministic_loop
     from perdure.durable.context import enclosing_step
 
-    if on_deterministic_loop() or enclosing_step() is not None:
-        return await _run(self, starting_agent, input, **options)
-    return await Invocation(starting_agent, input, options).result()
+    return on_deterministic_loop() or enclosing_step() is not None
 
 
 def run_streamed(self: AgentRunner, *args: Any, **options: Any) -> Any:
     """`AgentRunner.run_streamed`, counted."""
     _seen["streams"] += 1
+    _seen["nested_streams"] += _in_run.get()
     return _run_streamed(self, *args, **options)
 
 
@@ -136,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    _seen.update(runs=0, streams=0)
+    _seen.update(dict.fromkeys(_seen, 0))
     return (yield)
 
 
@@ -168,7 +180,7 @@ class Results:
         if report.outcome != "passed":
             why = _why(report)
             self._write(
-                {"test": report.nodeid, "outcome": "not collected", "why": why, "runs": 0, "streams": 0}
+                {"test": report.nodeid, "outcome": "not collected", "why": why, **dict.fromkeys(_seen, 0)}
             )
 
     def _write(self, test: dict[str, Any]) -> None:

@@ -13,12 +13,17 @@ from tests.sdk_suite.not_applicable import NOT_APPLICABLE
 PLAIN, LIVE, REPLAYED = MODES = ("plain", "live", "replayed")
 NO_AGENT = "runs no agent"
 STREAMS = "runs agents only as streams, which are not durable yet"
+MEASURED = {
+    "nested_streams": "streams an agent inside of a run, and streams are not durable yet (they are refused)",
+    "sandboxes": "runs an agent with a sandbox, and sandboxes are not durable yet (they are refused)",
+}
 
 
 class Results:
     """The lines of JSON that the plugin wrote in one mode: the last one of each test holds.
 
-    tests: by name (pytest's node id): `outcome`, `why`, and `runs` and `streams`, the calls of the runner.
+    tests: by name (pytest's node id): `outcome`, `why`, and how often it called the runner:
+        `runs`, `streams`, and of these `nested_streams` (inside of a run) and `sandboxes`.
     complete: whether a pytest ran to its end.
     """
 
@@ -75,6 +80,9 @@ def _verdict(name: str, found: dict[str, Results]) -> tuple[str, str]:
         return "not applicable", f"{plain['outcome']} without Perdure too: {plain['why']}"
     if not plain["runs"]:
         return "not applicable", STREAMS if plain["streams"] else NO_AGENT
+    for how, reason in MEASURED.items():
+        if plain[how]:
+            return "not applicable", reason
     for reason, patterns in NOT_APPLICABLE.items():
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             return "not applicable", reason
