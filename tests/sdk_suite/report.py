@@ -80,17 +80,21 @@ def _verdict(name: str, found: dict[str, Results]) -> tuple[str, str]:
         return "not applicable", f"{plain['outcome']} without Perdure too: {plain['why']}"
     if not plain["runs"]:
         return "not applicable", STREAMS if plain["streams"] else NO_AGENT
+    failed = next((mode for mode in (LIVE, REPLAYED) if not _passed(found[mode], name)), None)
+    if failed is None:
+        return "passed", ""
     for how, reason in MEASURED.items():
         if plain[how]:
             return "not applicable", reason
     for reason, patterns in NOT_APPLICABLE.items():
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             return "not applicable", reason
-    for mode in (LIVE, REPLAYED):
-        test = found[mode].tests.get(name, {"outcome": "not run", "why": ""})
-        if test["outcome"] != "passed":
-            return "failed", f"{mode}: {test['outcome']}: {test['why']}"
-    return "passed", ""
+    test = found[failed].tests.get(name, {"outcome": "not run", "why": ""})
+    return "failed", f"{failed}: {test['outcome']}: {test['why']}"
+
+
+def _passed(results: Results, name: str) -> bool:
+    return name in results.tests and results.tests[name]["outcome"] == "passed"
 
 
 def _without_agents(verdicts: dict[str, tuple[str, str]]) -> Counter[str]:
