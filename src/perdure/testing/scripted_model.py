@@ -15,6 +15,8 @@ from typing import Any
 from agents import Model, ModelResponse, TResponseInputItem, Usage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
+from perdure.testing.response_events import DELTAS, response_events
+
 Input = str | list[TResponseInputItem]
 
 # Items of a conversation that a model made; all that come from one answer stand in a row.
@@ -38,17 +40,23 @@ class ScriptedModel(Model):
 
     turns: the script.
     before_answer: awaited on each call with the number of the turn, from 0; raise in it to fail the call.
+    before_token: awaited in a streamed call before each word, with the numbers of the turn and of the word,
+        both from 0; sleep in it to set the pace, raise in it to break the stream off.
     calls: the turns that were asked for, in order. One entry a call, also of a call that failed.
     """
 
     def __init__(
-        self, turns: Sequence[Turn], before_answer: Callable[[int], Awaitable[None]] | None = None
+        self,
+        turns: Sequence[Turn],
+        before_answer: Callable[[int], Awaitable[None]] | None = None,
+        before_token: Callable[[int, int], Awaitable[None]] | None = None,
     ) -> None:
         if not turns:
             raise ValueError("a scripted model needs at least one turn")
         self.turns = list(turns)
         self.calls: list[int] = []
         self._before_answer = before_answer
+        self._before_token = before_token
 
     async def get_response(
         self,
@@ -58,6 +66,27 @@ class ScriptedModel(Model):
         **_options: Any,
     ) -> ModelResponse:
         """The answer to `input`. The other parameters of `agents.Model` are taken and ignored."""
+        _, answer = await self._ask(input)
+        return answer
+
+    async def stream_response(
+        self,
+        system_instructions: str | None,
+        input: Input,  # noqa: A002 - the SDK's name
+        *_args: Any,
+        **_options: Any,
+    ) -> AsyncIterator[Any]:
+        """The same answer, word by word, as events of the Responses API."""
+        at, answer = await self._ask(input)
+        token = 0
+        for event in response_events(answer):
+            if event.type in DELTAS:
+                if self._before_token is not None:
+                    await self._before_token(at, token)
+                token += 1
+            yield event
+
+    async def _ask(self, input: Input) -> tuple[int, ModelResponse]:  # noqa: A002
         at = min(_answers_in(input), len(self.turns) - 1)
         self.calls.append(at)
         if self._before_answer is not None:
@@ -72,11 +101,7 @@ class ScriptedModel(Model):
             else [_function_call(at, number, call) for number, call in enumerate(calls)]
         )
         usage = Usage(requests=1, input_tokens=10, output_tokens=5, total_tokens=15)
-        return ModelResponse(output=output, usage=usage, response_id=f"resp_{at}")
-
-    def stream_response(self, *_args: Any, **_options: Any) -> AsyncIterator[Any]:
-        """Not scripted."""
-        raise NotImplementedError("ScriptedModel does not stream")
+        return at, ModelResponse(output=output, usage=usage, response_id=f"resp_{at}")
 
 
 def _answers_in(conversation: Input) -> int:
