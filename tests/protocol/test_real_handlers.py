@@ -120,7 +120,7 @@ class Invocation:
     async def attempt(self) -> AsyncIterator[Talk]:
         talk = Talk(self._version, self.journal)
         start = pb.Start(id=ids.decode_invocation_id(INVOCATION), debug_id=INVOCATION, random_seed=7)
-        talk.conversation = self._transport.open("S", "run", self._version, talk)
+        talk.conversation = self._transport.open("S", "run", self._version, {}, talk)
         talk.conversation.write(talk.session.start(start, self.journal))
         try:
             yield talk

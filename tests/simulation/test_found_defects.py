@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import handler_frames as says
@@ -24,6 +25,8 @@ INVOCATION = ids.encode_invocation_id(bytes(24))
 class Attempts:
     """A deployment with one handler. `heard` has the types of the frames of each attempt."""
 
+    is_local = True
+
     def __init__(self) -> None:
         self.heard: list[list[int]] = []
         self.engines_ends: list[Listener] = []
@@ -34,7 +37,14 @@ class Attempts:
         manifest = {"protocolMode": "BIDI_STREAM", "services": services, **versions}
         return Discovered(json.dumps(manifest).encode(), None)
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
         self.heard.append([])
         self.engines_ends.append(listener)
         return _HandlersEnd(self.heard[-1])

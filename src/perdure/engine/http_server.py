@@ -40,12 +40,17 @@ def bind(address: str, option: str) -> socket.socket:
     return server
 
 
+def url_of(sock: socket.socket) -> str:
+    """Where a bound socket is reached."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class HttpServer:
     """One ASGI app on one socket, for as long as the context is open."""
 
     def __init__(self, app: Any, sock: socket.socket) -> None:
-        host, port = sock.getsockname()[:2]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = url_of(sock)
         self._sock = sock
         self._server = _EmbeddedServer(
             uvicorn.Config(

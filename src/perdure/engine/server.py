@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from types import FrameType
 
 from perdure.engine.admin.app import admin_app
-from perdure.engine.http_server import HttpServer, bind
+from perdure.engine.http_server import HttpServer, bind, url_of
 from perdure.engine.ingress.app import ingress_app
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.runtime.engine import Engine, wall_clock_ms
@@ -37,6 +37,7 @@ class EngineServer:
             # Both ports before the file: a mistyped port then leaves nothing behind.
             ingress = stack.enter_context(bind(self.options.ingress, "--ingress"))
             admin = stack.enter_context(bind(self.options.admin, "--admin"))
+            self.engine.ingress_url = self.options.advertised_ingress or url_of(ingress)
             engine = await stack.enter_async_context(self.engine)
             ingress_server = HttpServer(ingress_app(engine), ingress)
             queries = await stack.enter_async_context(QueryProcesses(self.options.data_dir / FILE_NAME))

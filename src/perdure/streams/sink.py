@@ -16,6 +16,10 @@ HEADER = "x-perdure-stream"
 LOCAL = "local:"
 
 
+class AttemptOver(Exception):
+    """The attempt that publishes is over, and what it still has to say counts no more."""
+
+
 class Sink(Protocol):
     """The streams of one attempt of one invocation."""
 
@@ -23,7 +27,11 @@ class Sink(Protocol):
     """Number of that attempt of the invocation; what a later one publishes is newer."""
 
     def append(self, stream: str, batch: Batch) -> Awaitable[None]:
-        """Returns when the events are on disk. Raises Gap; ConnectionError when it cannot be told whether."""
+        """Returns when the events are on disk.
+
+        Raises Gap; AttemptOver; ConnectionError when it cannot be told whether they are, or when the disk
+        refuses them: then try again.
+        """
 
 
 _local: dict[str, Sink] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
+from collections.abc import Mapping
 
 from perdure.engine.transport.asgi import AsgiTransport
 from perdure.engine.transport.port import Conversation, Listener
@@ -20,9 +21,16 @@ class WatchedTransport(AsgiTransport):
         self.conversations: set[WatchedConversation] = set()
         self._clock = clock
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
         watched = WatchedConversation(listener, self._clock, self.conversations)
-        watched.handler = super().open(service, handler, protocol_version, watched)
+        watched.handler = super().open(service, handler, protocol_version, headers, watched)
         self.conversations.add(watched)
         return watched
 

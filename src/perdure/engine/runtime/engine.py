@@ -26,6 +26,7 @@ from perdure.engine.core.model import TimerKind
 from perdure.engine.runtime.invoker import Invoker
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.processor import Processor
+from perdure.engine.runtime.publishing import Publishing
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.runtime.requests import Requests
 from perdure.engine.runtime.retention import Retention
@@ -68,6 +69,7 @@ class Engine:
     store: SqliteStore
     requests: Requests
     registry: Registry
+    publishing: Publishing
 
     def __init__(
         self,
@@ -76,6 +78,8 @@ class Engine:
         open_store: Callable[[Path], AbstractContextManager[SqliteStore]] = SqliteStore.open,
     ) -> None:
         self.options = options
+        self.ingress_url = options.advertised_ingress or f"http://{options.ingress}"
+        """As deployments elsewhere reach it. Who binds a port of its own choice says so before entering."""
         self.clock_ms = clock_ms
         self._open_store = open_store
         self._stack = ExitStack()
@@ -87,9 +91,11 @@ class Engine:
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms, identity)
+        self.publishing = Publishing(self.requests, self.ingress_url)
         self._invoker = Invoker(
             self.store,
             self.registry,
+            self.publishing,
             self.options,
             lambda progress, lazy: self._processor.submit(progress, lazy=lazy),
         )

@@ -11,6 +11,7 @@ from perdure.engine.core.inputs import Progress
 from perdure.engine.core.model import Invocation
 from perdure.engine.runtime.eager_state import add_eager_state
 from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.runtime.publishing import Publishing
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.engine.transport.port import Conversation
@@ -178,10 +179,16 @@ class Invoker:
     """The attempts under way, one an invocation at most."""
 
     def __init__(
-        self, store: SqliteStore, registry: Registry, options: EngineOptions, submit: Submit
+        self,
+        store: SqliteStore,
+        registry: Registry,
+        publishing: Publishing,
+        options: EngineOptions,
+        submit: Submit,
     ) -> None:
         self._store = store
         self._registry = registry
+        self._publishing = publishing
         self._options = options
         self._submit = submit
         self._attempts: dict[str, Attempt] = {}
@@ -218,8 +225,10 @@ class Invoker:
         attempt = Attempt(invocation, manifest.protocol_version, self._submit, self._forget, bytes_left)
         attempt.replayed = len(journal)
         self._attempts[action.id] = attempt
+        target = invocation.target
+        headers = self._publishing.open(action.id, action.attempt, is_local=transport.is_local)
         conversation = transport.open(
-            invocation.target.service, invocation.target.handler, manifest.protocol_version, attempt
+            target.service, target.handler, manifest.protocol_version, headers, attempt
         )
         opening = attempt.session.start(
             _start_message(invocation, manifest.protocol_version, self._store), journal
@@ -261,6 +270,7 @@ class Invoker:
     def _forget(self, attempt: Attempt) -> None:
         if self._attempts.get(attempt.invocation_id) is attempt:
             del self._attempts[attempt.invocation_id]
+            self._publishing.close(attempt.invocation_id)
             if self._waiting:
                 # Not now: we may be in the middle of starting or cutting one.
                 self._loop.call_soon(self._admit)

@@ -13,6 +13,8 @@ class EngineOptions:
     data_dir: Path = field(default_factory=lambda: Path("perdure-data"))
     ingress: str = "127.0.0.1:8080"
     admin: str = "127.0.0.1:9070"
+    advertised_ingress: str | None = None
+    """URL of the ingress as deployments elsewhere reach it, to publish into streams. None: its address."""
     inactivity_timeout_ms: int = 60_000
     """An attempt that has been silent so long is asked to suspend. 0: at every await, to test replay."""
     abort_timeout_ms: int = 600_000

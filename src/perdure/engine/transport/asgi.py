@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from perdure.engine.transport.port import Conversation, Discovered, Listener
@@ -22,6 +22,8 @@ _DISCONNECT: Message = {"type": "http.disconnect"}
 
 class AsgiTransport:
     """A restate app (`restate.app([...])`) on the engine's own event loop."""
+
+    is_local = True
 
     def __init__(self, app: AsgiApp) -> None:
         self._app = app
@@ -51,9 +53,16 @@ class AsgiTransport:
             )
         return Discovered(body, headers.get("x-restate-server"))
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
         content_type = f"application/vnd.restate.invocation.v{protocol_version}"
-        scope = _scope("POST", f"/invoke/{service}/{handler}", {"content-type": content_type})
+        scope = _scope("POST", f"/invoke/{service}/{handler}", {**headers, "content-type": content_type})
         return AsgiConversation(self._app, scope, listener)
 
 
@@ -127,7 +136,7 @@ class AsgiConversation:
                 self._listener.received(body)
 
 
-def _scope(method: str, path: str, headers: dict[str, str]) -> Message:
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> Message:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -32,6 +32,8 @@ class HttpTransport:
     `headers` go with every request; `identity` signs each.
     """
 
+    is_local = False
+
     def __init__(
         self,
         uri: str,
@@ -71,11 +73,18 @@ class HttpTransport:
             raise DiscoveryFailed(f"{self._uri}/discover answered with HTTP status {answer.status}")
         return Discovered(answer.content, answer.headers.get("x-restate-server"))
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
         content_type = f"application/vnd.restate.invocation.v{protocol_version}"
         path = f"/invoke/{service}/{handler}"
-        headers = self._with(path, **{"content-type": content_type})
-        return _HttpConversation(self._client, f"{self._uri}{path}", headers, listener)
+        sent = self._with(path, **headers, **{"content-type": content_type})
+        return _HttpConversation(self._client, f"{self._uri}{path}", sent, listener)
 
     def _with(self, path: str, **headers: str) -> Headers:
         signed = self._identity.headers(path) if self._identity is not None else {}

@@ -6,6 +6,7 @@ then costs no extra task switch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 
@@ -42,8 +43,20 @@ class Discovered(NamedTuple):
 class Transport(Protocol):
     """One deployment."""
 
+    @property
+    def is_local(self) -> bool:
+        """Its handlers run in this process."""
+
     async def discover(self) -> Discovered:
         """Ask it what it serves. Raises DiscoveryFailed."""
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
-        """Start an attempt. Does not block; what goes wrong is told to the listener."""
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
+        """Start an attempt. Does not block; what goes wrong is told to the listener. The handler sees
+        `headers` as those of the attempt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from perdure.engine.transport.port import Conversation, Discovered, Listener
 from perdure.testing.simulator.handler import SimulatedHandler
@@ -24,6 +24,8 @@ _SERVICE_OPTIONS: dict[str, dict[str, object]] = {
 
 class SimulatedNetwork:
     """The transport to the one deployment. `streams` are open, the oldest first."""
+
+    is_local = True
 
     def __init__(self, programs: dict[str, Program], world: Surroundings) -> None:
         self._programs = programs | {APPROVAL: (Op("approve"),)}
@@ -48,7 +50,14 @@ class SimulatedNetwork:
         }
         return Discovered(json.dumps(manifest).encode(), None)
 
-    def open(self, service: str, handler: str, protocol_version: int, listener: Listener) -> Conversation:
+    def open(
+        self,
+        service: str,
+        handler: str,
+        protocol_version: int,
+        headers: Mapping[str, str],
+        listener: Listener,
+    ) -> Conversation:
         target = f"{service}/{handler}"
         stream = Stream(target, self._programs[target], self._world, listener, self._forget)
         self.streams.append(stream)
