@@ -308,3 +308,20 @@ async def test_deterministic_code_is_the_same_when_always_replayed() -> None:
     async with harness(reminder([]), bookshop(), always_replay=True) as h:
         assert await h.call("Reminder/twice") == [1, 30]
         assert await h.call("Shop/order", Order(title="Dune")) == "1 x Dune"
+
+
+async def test_a_long_run_on_a_slow_machine_comes_to_its_end_while_time_is_skipped() -> None:
+    """Each turn computes for longer than an attempt that only waits is silent."""
+    service = restate.Service("Slow")
+
+    @service.handler()
+    async def count(ctx: restate.Context, to: int) -> int:
+        done = 0
+        for _ in range(to):
+            done += await ctx.run_typed("one", lambda: 1)
+            time.sleep(0.005)  # noqa: ASYNC251 - code that computes
+        await ctx.sleep(timedelta(hours=1))
+        return done
+
+    async with harness(service, timeout_s=10) as h:
+        assert await h.call("Slow/count", 80) == 80

@@ -18,9 +18,6 @@ from perdure.testing.watched_transport import WatchedTransport
 T = TypeVar("T")
 
 POLL_S = 0.001
-SETTLE_S = 0.003
-"""An attempt that runs no step and has been silent for so long is asked to suspend. It may be busy all the
-same: then it goes on, and time waits for it."""
 TIMERS_MAX = 10_000
 
 
@@ -61,8 +58,7 @@ class TimeSkipper:
         """No attempt is open and none is about to be. Attempts that only wait are asked to suspend."""
         self._engine.flush()
         for conversation in list(self._transport.conversations):
-            if conversation.silent_for_s() >= SETTLE_S:
-                conversation.write_eof()
+            conversation.suspend_if_silent()
         running = list(self._engine.store.invocations.newest(1, Status.RUNNING, None))
         return not self._transport.conversations and not running
 

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from perdure.engine.transport.asgi import AsgiTransport
 from perdure.engine.transport.port import Conversation, Listener
 from perdure.protocol.frames import Frame, FrameDecoder, encode_frame
-from perdure.protocol.messages import MessageType
+from perdure.protocol.messages import MessageType, is_command
 from perdure.protocol.proto import service_protocol_pb2 as pb
 from perdure.testing.virtual_clock import VirtualClock
+
+SETTLE_S = 0.003
+"""An attempt that runs no step and has been silent for so long is asked to suspend. It may be busy all the
+same: then it goes on, and time waits for it."""
+SETTLE_S_MAX = 0.5
+
+
+@dataclass
+class Patience:
+    """How long an attempt must be silent. It grows when one that was asked to suspend turns out to have been
+    busy: on a slow machine, or with a long journal, replays would be cut short one after the other.
+    """
+
+    settle_s: float = SETTLE_S
+
+    def was_too_short(self) -> None:
+        self.settle_s = min(2 * self.settle_s, SETTLE_S_MAX)
 
 
 class WatchedTransport(AsgiTransport):
@@ -20,6 +38,7 @@ class WatchedTransport(AsgiTransport):
         super().__init__(app)  # type: ignore[arg-type]  # checked by `private_engine`
         self.conversations: set[WatchedConversation] = set()
         self._clock = clock
+        self._patience = Patience()
 
     def open(
         self,
@@ -29,7 +48,7 @@ class WatchedTransport(AsgiTransport):
         headers: Mapping[str, str],
         listener: Listener,
     ) -> Conversation:
-        watched = WatchedConversation(listener, self._clock, self.conversations)
+        watched = WatchedConversation(listener, self._clock, self.conversations, self._patience)
         watched.handler = super().open(service, handler, protocol_version, headers, watched)
         self.conversations.add(watched)
         return watched
@@ -40,8 +59,16 @@ class WatchedConversation:
 
     handler: Conversation
 
-    def __init__(self, engine: Listener, clock: VirtualClock, open_ones: set[WatchedConversation]) -> None:
+    def __init__(
+        self,
+        engine: Listener,
+        clock: VirtualClock,
+        open_ones: set[WatchedConversation],
+        patience: Patience,
+    ) -> None:
         self._engine = engine
+        self._patience = patience
+        self._asked_to_suspend = False
         self._clock = clock
         self._open_ones = open_ones
         self._from_engine = FrameDecoder()
@@ -50,9 +77,12 @@ class WatchedConversation:
         self._loop = get_running_loop()
         self._last_word_at = self._loop.time()
 
-    def silent_for_s(self) -> float:
-        """Seconds since either side said something; 0 while a step runs."""
-        return 0.0 if self._running else self._loop.time() - self._last_word_at
+    def suspend_if_silent(self) -> None:
+        """Ask it to suspend if it runs no step, and neither side has said anything for a while."""
+        if self._running or self._loop.time() - self._last_word_at < self._patience.settle_s:
+            return
+        self._asked_to_suspend = True
+        self.write_eof()
 
     # ---- Conversation, for the engine
 
@@ -87,6 +117,11 @@ class WatchedConversation:
 
     def _hear(self, frame: Frame) -> bytes:
         payload = frame.payload
+        if self._asked_to_suspend and (
+            is_command(frame.type) or frame.type == MessageType.PROPOSE_RUN_COMPLETION
+        ):
+            self._asked_to_suspend = False
+            self._patience.was_too_short()
         match frame.type:
             case MessageType.RUN:
                 self._running.add(pb.RunCommand.FromString(payload).result_completion_id)
