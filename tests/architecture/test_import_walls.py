@@ -16,7 +16,7 @@ SOURCE = Path(perdure.__file__).parent
 ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
-DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times"}
+DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times", "perdure.stream_answers"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = DOORS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
@@ -26,6 +26,7 @@ ROOMS = {
     "perdure.__main__": {"perdure.cli"},
     "perdure.errors": set(),
     "perdure.streams": {"perdure.errors"},
+    "perdure.stream_answers": {"perdure.errors", "perdure.streams"},
     "perdure.protocol": {"perdure.errors"},
     "perdure.engine": ENGINE,
     "perdure.engine.core": ENGINE_CORE,

@@ -1,0 +1,28 @@
+"""The last event of every stream of an invocation: how it ended. It is never stored: who reads derives it
+from the invocation's result."""
+
+from __future__ import annotations
+
+import json
+
+from perdure.streams.events import END, RUN, StreamEvent
+
+
+def succeeded(index: int, output: bytes, at_ms: int) -> StreamEvent:
+    """`{"status": "succeeded", "output": ...}`: the value where the output is JSON, null where it is empty,
+    and else its text."""
+    try:
+        value = json.loads(output) if output else None
+    except ValueError:
+        value = output.decode(errors="replace")
+    return _end(index, {"status": "succeeded", "output": value}, at_ms)
+
+
+def failed(index: int, code: int, message: str, at_ms: int) -> StreamEvent:
+    """`{"status": "failed", "code": ..., "message": ...}`."""
+    return _end(index, {"status": "failed", "code": code, "message": message}, at_ms)
+
+
+def _end(index: int, told: dict[str, object], at_ms: int) -> StreamEvent:
+    payload = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return StreamEvent(index, END, payload, RUN, at_ms)
