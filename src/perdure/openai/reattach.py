@@ -209,18 +209,27 @@ _call: contextvars.ContextVar[_Creating | _Fetching | _Cancelling | None] = cont
 def client_in_step(client: AsyncOpenAI) -> Any:
     """The client that a model uses in a model step: its own, but for `responses.create`."""
     call = _call.get()
-    return client if call is None else _Seen(client, responses=_Responses(client, call))
+    return client if call is None else _Client(client, call)
 
 
 class _Seen:
-    """An object with some attributes replaced."""
+    """An object with an attribute replaced."""
 
-    def __init__(self, of: Any, **attributes: Any) -> None:
+    def __init__(self, of: Any) -> None:
         self._of = of
-        vars(self).update(attributes)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._of, name)
+
+
+class _Client(_Seen):
+    def __init__(self, client: AsyncOpenAI, call: _Creating | _Fetching | _Cancelling) -> None:
+        super().__init__(client)
+        self._call = call
+
+    @property
+    def responses(self) -> _Responses:  # made when it is asked for: not every model uses this part of the API
+        return _Responses(self._of, self._call)
 
 
 class _Responses(_Seen):
