@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from agents import GuardrailFunctionOutput, RunContextWrapper, ToolGuardrailFunctionOutput
@@ -42,15 +42,11 @@ async def journaled_verdict(
 
         return cls(**await step(entry, record, retry=ONCE))
 
-    def judge() -> Any:
+    async def judge() -> dict[str, Any]:  # not in a thread: as in the SDK, they judge one after another
         said = function(*data)
-        return _later(cls, said) if inspect.isawaitable(said) else _fields(cls, said)
+        return _fields(cls, await said if inspect.isawaitable(said) else said)
 
     return cls(**await step_in_context(entry, run_context, judge))
-
-
-async def _later(cls: type[Any], verdict: Awaitable[Any]) -> dict[str, Any]:
-    return _fields(cls, await verdict)
 
 
 def _fields(cls: type[Any], verdict: Any) -> dict[str, Any]:
