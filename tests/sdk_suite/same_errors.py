@@ -43,6 +43,6 @@ def as_raised(error: BaseException) -> BaseException:
 def _equal(raised: BaseException, error: BaseException) -> bool:
     return (
         type(raised) is type(error)
-        and (raised.args, str(raised)) == (error.args, str(error))
+        and raised.args == error.args
         and all(vars(error).get(name) == value for name, value in vars(raised).items())
     )

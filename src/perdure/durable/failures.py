@@ -41,7 +41,7 @@ KEPT_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry", "x-request-id
 def to_json(error: BaseException) -> Failure:
     """What the journal keeps of an error. Never raises: what does not fit is left out."""
     cls = type(error)
-    failure = Failure(type=f"{cls.__module__}:{cls.__qualname__}", message=str(error))
+    failure = Failure(type=f"{cls.__module__}:{cls.__qualname__}", message=text_of(error))
     if (status := status_of(error)) is not None:
         failure["status"] = status
     if headers := kept_headers(error):
@@ -56,6 +56,14 @@ def to_json(error: BaseException) -> Failure:
         return failure
     fields = Failure(args=args, args_types=args_types, state=state, state_types=state_types)
     return {**failure, **fields}
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says of itself; its class, if it cannot even do that."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__qualname__
 
 
 def from_json(step: str, failure: Failure) -> BaseException:

@@ -227,7 +227,9 @@ def final(error: E) -> E:
     while root.__cause__ is not None and not isinstance(root.__cause__, TerminalError):
         root = root.__cause__
     if not isinstance(root, TerminalError):
-        root.__cause__ = TerminalError(f"{type(error).__name__}: {error}", failures.status_of(error) or 500)
+        root.__cause__ = TerminalError(
+            f"{type(error).__name__}: {failures.text_of(error)}", failures.status_of(error) or 500
+        )
     return error
 
 

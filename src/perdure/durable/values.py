@@ -95,7 +95,7 @@ def _plain(value: object, pointer: str, types: dict[str, str]) -> Json:
     if isinstance(value, (BaseModel, Enum, *_SCALARS)) or dataclasses.is_dataclass(value):
         try:
             types[pointer] = importable_name(cls)
-            return _adapter(cast(Any, cls)).dump_python(value, mode="json")
+            return _adapter(cast(Any, cls)).dump_python(value, mode="json", warnings=False)
         except Exception as error:
             raise TypeError(f"{_at(pointer)} is a {cls.__qualname__}: {error}") from error
     raise TypeError(
