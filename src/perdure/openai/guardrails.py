@@ -46,7 +46,8 @@ async def journaled_verdict(
         said = function(*data)
         return _fields(cls, await said if inspect.isawaitable(said) else said)
 
-    return cls(**await step_in_context(entry, run_context, judge))
+    fields: dict[str, Any] = await step_in_context(entry, run_context, judge)
+    return cls(**fields)
 
 
 def _fields(cls: type[Any], verdict: Any) -> dict[str, Any]:
