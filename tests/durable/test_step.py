@@ -205,6 +205,22 @@ async def test_an_error_that_cannot_be_rebuilt_is_step_failed() -> None:
     assert value_of(await serve(main).run()) == ["fail", "Picky", "no"]
 
 
+async def test_an_error_that_cannot_say_what_it_is_ends_the_run_all_the_same() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    async def fail() -> None:
+        raise Mute
+
+    async def main() -> None:
+        await step("fail", fail)
+
+    output = await serve(main).run()
+    assert "step 'fail' failed with" in output.failure.message
+    assert "Mute" in output.failure.message
+
+
 async def test_a_step_that_is_cancelled_from_within_cancels_who_awaits_it() -> None:
     async def gives_up() -> None:
         raise asyncio.CancelledError("gave up")

@@ -89,7 +89,9 @@ class Invocation:
 
         same_errors.remember()
         runner.Runner = SdkRunner  # type: ignore[misc]
-        async with harness(self._service(), always_replay=MODE == REPLAYED, timeout_s=TIMEOUT_S) as h:
+        # Time is not skipped where nothing is to be replayed: for that, an attempt that sleeps is suspended.
+        replay = MODE == REPLAYED
+        async with harness(self._service(), always_replay=replay, skip_time=replay, timeout_s=TIMEOUT_S) as h:
             invocation = await h.send("SdkSuite/run")
             try:
                 await h.attach(invocation)
