@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, step
+    from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, publish, step
     from perdure.openai import (
         ASK_HUMAN,
         Budget,
@@ -32,6 +32,7 @@ __all__ = [
     "effect",
     "function_tool",
     "idempotency_key",
+    "publish",
     "spent",
     "step",
 ]
@@ -52,6 +53,7 @@ _HOMES = {
     "effect": "perdure.durable",
     "function_tool": "perdure.openai",
     "idempotency_key": "perdure.durable",
+    "publish": "perdure.durable",
     "spent": "perdure.openai",
     "step": "perdure.durable",
 }

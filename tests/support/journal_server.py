@@ -23,6 +23,7 @@ from perdure.protocol import messages
 from perdure.protocol.frames import Frame, FrameDecoder, encode_frame
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
+from perdure.streams.sink import HEADER, Sink, forget, register
 
 Choose = Callable[[Sequence[str]], int]
 """Which of the waiting outcomes, named like 'run:3' by their completion id, is to arrive next; -1 for none
@@ -66,12 +67,14 @@ class JournalServer:
     suspend_always: bool = False  # every await that the journal cannot answer is a suspension
     version: int = 6
     invocation_id: str = "inv_1"
+    sink: Callable[[int], Sink] | None = None  # where an attempt, the first is 1, publishes
 
     journal: list[Frame] = field(default_factory=list)
     waiting: list[Outcome] = field(default_factory=list)
     attempts: int = 0
     errors: list[str] = field(default_factory=list)
     retry_errors: bool = False
+    attempt_headers: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         command = pb.InputCommand(value=pb.Value(content=self.request))
@@ -88,7 +91,14 @@ class JournalServer:
         """One attempt; its output, or None if it was suspended or its connection broke."""
         self.attempts += 1
         connection = _Connection(self)
-        return await connection.talk()
+        if self.sink is None:
+            return await connection.talk()
+        token = f"{self.invocation_id} {self.attempts}"
+        self.attempt_headers = {HEADER: register(token, self.sink(self.attempts))}
+        try:
+            return await connection.talk()
+        finally:
+            forget(token)
 
     def resume_from(self, journal: Sequence[Frame]) -> None:
         """Start over with a journal that another server left, as after a crash of the server itself."""
@@ -289,7 +299,10 @@ def _scope(server: JournalServer) -> dict[str, Any]:
         "http_version": "2",
         "method": "POST",
         "path": server.path,
-        "headers": [(b"content-type", content_type)],
+        "headers": [
+            (b"content-type", content_type),
+            *((name.encode(), value.encode()) for name, value in server.attempt_headers.items()),
+        ],
     }
 
 

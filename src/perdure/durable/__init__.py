@@ -4,6 +4,7 @@ from perdure.durable.context import DurableContext, current, idempotency_key
 from perdure.durable.effect import Happened, Judge, NotHappened, Outcome, effect
 from perdure.durable.run import on_deterministic_loop, run
 from perdure.durable.step import ONCE, TRANSIENT, RetryPolicy, step
+from perdure.durable.stream import publish
 
 __all__ = [
     "ONCE",
@@ -18,6 +19,7 @@ __all__ = [
     "effect",
     "idempotency_key",
     "on_deterministic_loop",
+    "publish",
     "run",
     "step",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import weakref
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from random import Random
@@ -28,7 +26,9 @@ from restate.serde import DefaultSerde, Serde
 from restate.server_context import _restate_context_var
 
 from perdure.durable.future import DurableCall, DurableFuture, DurableSend, TaskFuture
+from perdure.durable.outbox import Outbox, Source
 from perdure.errors import DurableError, NotDurable
+from perdure.streams.events import NewEvent
 
 if TYPE_CHECKING:
     from perdure.durable.driver import Driver
@@ -52,12 +52,20 @@ class StepScope:
     """What a step's closure runs in: no context is current there, for it is one entry already.
 
     A misuse in there may be swallowed by what the closure calls, so it is noted here, and fails the run.
+
+    ordinal, attempt: which step of the handler it is, and which try of it. The two name it to streams.
     """
 
-    def __init__(self, name: str, idempotency_key: str) -> None:
+    def __init__(
+        self, context: DurableContext, name: str, idempotency_key: str, ordinal: int, attempt: int
+    ) -> None:
         self.name = name
         self.idempotency_key = idempotency_key
         self.misuse: str | None = None
+        self._context, self._ordinal, self._attempt = context, ordinal, attempt
+        self._source: Source | None = None
+        self._ended = False
+        self._given_up = False
 
     def enter(self) -> None:
         _current.set(None)
@@ -66,6 +74,40 @@ class StepScope:
     def refuse(self, message: str) -> NotDurable:
         self.misuse = self.misuse or message
         return NotDurable(message)
+
+    def publish(self, stream: str, event: NewEvent) -> None:
+        """From any thread. Raises NotDurable when the step has an outcome already."""
+        if self._ended:
+            raise NotDurable(
+                f"something that step {self.name!r} started published a {event.type!r} event after the "
+                "step's end. Let the step's function wait for it"
+            )
+        if self._given_up or (outbox := self._context.outbox()) is None:
+            return
+        if self._source is None:
+            self._source = outbox.step(self._ordinal, self._attempt)
+        outbox.put(self._source, stream, event)
+
+    async def flush(self) -> None:
+        """Wait until what the step has published is kept. See `Outbox.flush`."""
+        if self._source is not None and (outbox := self._context.outbox()) is not None:
+            await outbox.flush(self._source)
+
+    async def end(self, *, succeeded: bool) -> None:
+        """The try has this outcome, and publishes no more. What it has published is kept, or withdrawn."""
+        self._ended = True
+        if not succeeded:
+            self._withdraw()
+        await self.flush()
+
+    def give_up(self) -> None:
+        """Nobody waits for the try any more."""
+        self._withdraw()
+        self._given_up = True
+
+    def _withdraw(self) -> None:
+        if self._source is not None and not self._given_up and (outbox := self._context.outbox()) is not None:
+            outbox.withdraw(self._source)
 
 
 _scope: contextvars.ContextVar[StepScope | None] = contextvars.ContextVar("perdure_step", default=None)
@@ -91,10 +133,6 @@ def idempotency_key() -> str:
     return scope.idempotency_key
 
 
-# How often a name was used for an idempotency key: per attempt, since a replay uses them again in order.
-_names_used: weakref.WeakKeyDictionary[restate.Context, Counter[str]] = weakref.WeakKeyDictionary()
-
-
 def state_access(context: restate.Context) -> Literal["none", "read", "write"]:
     """What the running handler may do with state: a service has none, a shared handler only reads it."""
     raw: Any = context._raw if isinstance(context, DurableContext) else context
@@ -114,6 +152,7 @@ class DurableContext(ObjectContext):
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._raw: Any = driver.context
+        self._attempt = driver.attempt
         self._progressed = False
 
     @property
@@ -132,10 +171,25 @@ class DurableContext(ObjectContext):
 
     def idempotency_key(self, name: str) -> str:
         """A new key. The same one at the same point of every replay; see the function of that name."""
-        used = _names_used.setdefault(self.of_handler, Counter())
+        used = self._attempt.names_used
         used[name] += 1
         nth = f"/{used[name]}" if used[name] > 1 else ""
         return f"{self._raw.request().id}/{quote(name, safe='')}{nth}"
+
+    def next_step(self) -> int:
+        """The ordinal of a step that is issued now, among all of the handler. The same on every replay."""
+        self._attempt.steps += 1
+        return self._attempt.steps
+
+    def outbox(self) -> Outbox | None:
+        """Where the run and its steps publish; None if nobody keeps streams for this invocation."""
+        return self._attempt.outbox(self.of_handler)
+
+    def publish(self, stream: str, event: NewEvent) -> None:
+        """Publish an event of the run."""
+        self._driver.check_on_loop("published an event")
+        if (outbox := self.outbox()) is not None:
+            outbox.put(outbox.run, stream, event)
 
     def is_replaying(self) -> bool:
         """Whether the next command is in the journal already, so that an earlier attempt has issued it."""

@@ -22,11 +22,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 import restate
 from restate.context import ObjectContext, RestateDurableFuture
-from restate.exceptions import TerminalError
+from restate.exceptions import SdkInternalBaseException, TerminalError
 from restate.server_context import DisconnectedException
 from restate.vm import VMException  # type: ignore[attr-defined]
 
 from perdure.durable import blame
+from perdure.durable.attempt import attempt_of
 from perdure.durable.combinators import Combinators
 from perdure.durable.future import DurableTimer
 from perdure.durable.loop import DeterministicLoop
@@ -65,6 +66,7 @@ class Driver:
         self._main: asyncio.Task[Any] | None = None
         self._outer: asyncio.AbstractEventLoop | None = None
         self._at_end: list[Callable[[], object]] | None = []
+        self.attempt = attempt_of(context)
 
     # ---- for code on the loop
 
@@ -74,14 +76,18 @@ class Driver:
         A failure of the state machine (a journal that does not match, a closed attempt) ends the attempt: no
         handler of the user may take it for an answer.
         """
-        self.loop.check_alive()
-        if not self.loop.is_running():
-            raise self.loop.refuse("used the durable context outside of the deterministic loop")
+        self.check_on_loop("used the durable context")
         try:
             return command()
         except VMException as error:
             self.loop.raise_doom(error)
             raise
+
+    def check_on_loop(self, what: str) -> None:
+        """Raise unless the calling code is on the loop, and may act."""
+        self.loop.check_alive()
+        if asyncio._get_running_loop() is not self.loop:
+            raise self.loop.refuse(f"{what} while not")
 
     def await_outcome(self, awaited: Awaited) -> None:
         """Somebody waits for it now."""
@@ -132,6 +138,12 @@ class Driver:
             assert self._main is not None
             await self._until_done(self._main)
             await self._finish()
+            await self._flush()
+        except DisconnectedException:
+            raise
+        except (Exception, SdkInternalBaseException):  # it suspends or fails: our words go out before its own
+            await self._flush()
+            raise
         finally:
             self.loop.abandon()
             handler.vm = machine
@@ -147,6 +159,8 @@ class Driver:
 
     async def _until_done(self, task: asyncio.Task[Any]) -> None:
         while not task.done():
+            if (outbox := self.attempt.opened()) is not None:
+                await outbox.room()
             if self._fetches:
                 await self._answer_fetch(*self._fetches.popleft())
             elif (first := await self._first()) is not None:
@@ -210,6 +224,10 @@ class Driver:
         last: list[asyncio.Task[None]] = []
         await self._turn(lambda: last.append(self.loop.create_task(wind_up(), name="wind up")))
         await self._until_done(last[0])
+
+    async def _flush(self) -> None:
+        if (outbox := self.attempt.opened()) is not None:
+            await outbox.flush()
 
     async def _turn(self, wake: Callable[[], object]) -> None:
         """Run the deterministic loop until it is idle, from a callback: see `run_until_idle`."""

@@ -196,16 +196,18 @@ async def tries(
     first: one that has been issued already. watch: starts one for a try. key: the idempotency key of all,
     if it is not to be made of the name. claim: awaited before each try, and has the key.
     """
-    attempt = 1
+    attempt, ordinal = 1, None
     if key is None and claim is None:
         key = first.key if first is not None else context.idempotency_key(name)
     while True:
         claimed = await claim() if claim is not None else None
         watching = watch() if watch is not None else None
         its_key = claimed.key if claimed is not None else cast(str, key)
-        entry = await (
-            first or Try(context, name, action, args, retry, codec, attempt, its_key, watching, claimed)
+        trying = first or Try(
+            context, name, action, args, retry, codec, attempt, its_key, watching, claimed, ordinal
         )
+        ordinal = trying.ordinal
+        entry = await trying
         if "misuse" in entry:
             raise context.fail(NotDurable(entry["misuse"]))
         if "error" not in entry:
@@ -245,7 +247,10 @@ def not_final(error: E) -> E:
 
 
 class Try(Generic[T]):
-    """One try of a step: one run entry. Issued when it is made."""
+    """One try of a step: one run entry. Issued when it is made.
+
+    `ordinal` says which step of the handler it is; all tries of the step have the same.
+    """
 
     def __init__(
         self,
@@ -259,7 +264,9 @@ class Try(Generic[T]):
         key: str,
         watch: Watch | None = None,
         claim: Claim | None = None,
+        ordinal: int | None = None,
     ) -> None:
+        self.ordinal = ordinal if ordinal is not None else context.next_step()
         self._watch = watch
         self._ran_here = False
         self.key, self._claim = key, claim
@@ -268,6 +275,7 @@ class Try(Generic[T]):
         self._retry, self._codec, self._attempt = retry, codec, attempt
         self._contextvars = contextvars.copy_context()
         self._closure: asyncio.Task[Any] | None = None
+        self._scope: StepScope | None = None
         self._context = context
         self._future: DurableFuture[dict[str, Any]] = context.journal_run(
             name, self._perform, RunOptions(serde=_JSON)
@@ -277,8 +285,9 @@ class Try(Generic[T]):
         try:
             entry = yield from self._future.__await__()
         except asyncio.CancelledError:
-            if self._closure is not None:
+            if self._closure is not None and self._scope is not None:
                 self._closure.cancel()
+                self._scope.give_up()
             raise
         finally:
             if self._watch is not None:
@@ -297,7 +306,7 @@ class Try(Generic[T]):
         """
         if self._claim is not None and (unknown := self._claim.spend()) is not None:
             return {"error": failures.to_json(unknown)}
-        scope = StepScope(self._name, self.key)
+        scope = self._scope = StepScope(self._context, self._name, self.key, self.ordinal, self._attempt)
         self._contextvars.run(scope.enter)
         loop = asyncio.get_running_loop()
         self._closure = loop.create_task(self._act(), context=self._contextvars, name=f"step {self._name}")
@@ -307,18 +316,24 @@ class Try(Generic[T]):
             self._closure.cancel()
             raise
         self._ran_here = True
+        envelope = self._ended(self._closure, scope)
+        await scope.end(succeeded="ok" in envelope)  # readers have it all before anything follows from it
+        return envelope
+
+    def _ended(self, closure: asyncio.Task[T], scope: StepScope) -> dict[str, Any]:
+        """What is journaled of the closure, which has ended."""
         changes = self._watch.changes(scope) if self._watch is not None else None
         if scope.misuse is not None:
-            self._closure.cancelled() or self._closure.exception()  # retrieved: the misuse tells what it does
+            closure.cancelled() or closure.exception()  # retrieved: the misuse tells what it does
             return {"misuse": scope.misuse}
-        envelope = self._envelope(self._closure)
+        envelope = self._outcome(closure)
         if changes is not None:
             envelope["changes"] = changes
         if self._begun_before:
             envelope["again"] = True
         return envelope
 
-    def _envelope(self, closure: asyncio.Task[T]) -> dict[str, Any]:
+    def _outcome(self, closure: asyncio.Task[T]) -> dict[str, Any]:
         """The outcome of the closure."""
         error: BaseException | None
         try:
