@@ -27,7 +27,7 @@ from perdure.engine.core.model import (
     Waiter,
     WaiterKind,
 )
-from perdure.engine.core.transaction import FAILURES_MAX
+from perdure.engine.core.transaction import FAILURES_MAX, STREAM_READ_BYTES
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.memory_store import MemoryStore
 from perdure.engine.storage.sqlite_store import SqliteStore
@@ -416,6 +416,19 @@ def test_a_sources_state_is_replaced(store: Store) -> None:
 
     store.transact(work)
     assert store.streams.source("a", "default", "run") == SourceState((), 0, 2)
+
+
+def test_large_events_are_read_a_few_at_a_time(store: Store) -> None:
+    def work() -> None:
+        large = [an_event(n, "x" * STREAM_READ_BYTES) for n in range(3)]
+        store.streams.add(
+            "a", "default", "run", SourceState((), 0, 4), [an_event(0), *large[1:], an_event(3)]
+        )
+
+    store.transact(work)
+    assert [e.index for e in store.streams.read("a", "default", 0, 10)] == [0, 1]
+    assert [e.index for e in store.streams.read("a", "default", 2, 10)] == [2]
+    assert [e.index for e in store.streams.read("a", "default", 3, 10)] == [3]
 
 
 def test_streams_go_with_their_invocation(store: Store) -> None:

@@ -191,7 +191,21 @@ async def test_text_that_begins_late_knows_what_was_said_before(
 
 
 @pytest.mark.parametrize(
-    ("output", "value"), [(b"", None), (b'"a"', "a"), (b"plain", "plain"), (b"[1]", [1]), (b"\xff", "\ufffd")]
+    ("output", "value"),
+    [
+        (b"", None),
+        (b'"a"', "a"),
+        (b"plain", "plain"),
+        (b"[1]", [1]),
+        (b"[NaN]", "[NaN]"),
+        (b"[" * 100_000, "[" * 100_000),
+    ],
+    ids=["void", "JSON", "text", "array", "not quite JSON", "nested too deeply"],
 )
 def test_an_output_of_any_kind_has_its_place_in_the_end(output: bytes, value: object) -> None:
     assert json.loads(succeeded(0, output, 0).payload) == {"status": "succeeded", "output": value}
+
+
+def test_an_output_that_is_no_text_is_given_whole() -> None:
+    told = json.loads(succeeded(0, b"\xff\x00", 0).payload)
+    assert told == {"status": "succeeded", "output": "/wA=", "encoding": "base64"}

@@ -14,6 +14,7 @@ from perdure.cli.options import (
     JOURNAL_MIB_DEFAULT,
     MIB,
     AdminOption,
+    AdvertisedIngressOption,
     ConcurrencyOption,
     CorsOption,
     DataDirOption,
@@ -35,6 +36,7 @@ def engine(
     journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
     cors_origin: CorsOption = None,
     request_identity_key: IdentityKeyOption = None,
+    advertised_ingress: AdvertisedIngressOption = None,
 ) -> None:
     """Run the embedded engine without an app; register deployments with it later."""
     from perdure.engine.runtime.options import EngineOptions
@@ -48,6 +50,7 @@ def engine(
         journal_bytes_max=journal_mib_max * MIB,
         cors_origins=tuple(cors_origin or ()),
         request_identity_key=request_identity_key,
+        advertised_ingress=advertised_ingress,
     )
     asyncio.run(_engine(options))
 

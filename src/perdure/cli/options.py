@@ -27,6 +27,14 @@ def _address(param: typer.CallbackParam, value: str) -> str:
     return value
 
 
+def _http_url(param: typer.CallbackParam, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not value.startswith(("http://", "https://")) or ";" in value:
+        raise CommandError(f"{param.opts[0]} {value!r} is not a URL: write http://engine.internal:8080, say")
+    return value.rstrip("/")
+
+
 TargetArgument = Annotated[
     str,
     typer.Argument(
@@ -120,6 +128,19 @@ IdentityKeyOption = Annotated[
         metavar="FILE",
         dir_okay=False,
         help="A PEM file with the Ed25519 key that signs requests to remote deployments.",
+        show_default=False,
+    ),
+]
+
+AdvertisedIngressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--advertised-ingress",
+        envvar="PERDURE_ADVERTISED_INGRESS",
+        metavar="URL",
+        callback=_http_url,
+        help="The ingress as deployments in other processes reach it, to publish into streams. "
+        "Default: http:// and the --ingress address.",
         show_default=False,
     ),
 ]

@@ -14,6 +14,7 @@ from perdure.cli.options import (
     JOURNAL_MIB_DEFAULT,
     MIB,
     AdminOption,
+    AdvertisedIngressOption,
     ConcurrencyOption,
     CorsOption,
     DataDirOption,
@@ -41,6 +42,7 @@ def up(
     journal_mib_max: JournalOption = JOURNAL_MIB_DEFAULT,
     cors_origin: CorsOption = None,
     request_identity_key: IdentityKeyOption = None,
+    advertised_ingress: AdvertisedIngressOption = None,
 ) -> None:
     """Run the embedded engine and TARGET's handlers in one process."""
     from perdure.engine.runtime.options import EngineOptions
@@ -56,6 +58,7 @@ def up(
         journal_bytes_max=journal_mib_max * MIB,
         cors_origins=tuple(cors_origin or ()),
         request_identity_key=request_identity_key,
+        advertised_ingress=advertised_ingress,
     )
     asyncio.run(_up(app, parsed, options))
 

@@ -23,6 +23,12 @@ KEEP_ALIVE_S = 15.0
 EVENTS_PER_READ = 200
 
 
+def check(request: Request) -> None:
+    """Raises RequestError(400) for a request that makes no sense, whatever there is to read."""
+    _view(request)
+    first_index(request, 0)
+
+
 async def stream_answer(request: Request, invocation_id: str, log: Log) -> Response:
     """200 with the events from the reader's index on, until `end`: server-sent, or plain text (`view=text`).
 
@@ -30,9 +36,7 @@ async def stream_answer(request: Request, invocation_id: str, log: Log) -> Respo
     index that no event has yet, nor has the next one. Raises RequestError: 404 for an unknown invocation, 400
     for a request that makes no sense.
     """
-    view = request.query_params.get("view", "events")
-    if view not in ("events", "text"):
-        raise RequestError(400, f"view {view!r}: there is 'text', and server-sent events without a view")
+    view = _view(request)
     count, ended = await log.extent()
     start = first_index(request, count)
     headers = {"x-restate-id": invocation_id, "cache-control": "no-store", "x-accel-buffering": "no"}
@@ -43,6 +47,13 @@ async def stream_answer(request: Request, invocation_id: str, log: Log) -> Respo
     if view == "text":
         return StreamingResponse(_text(log, start), 200, headers, "text/plain; charset=utf-8")
     return StreamingResponse(_server_sent(log, start), 200, headers, sse.MEDIA_TYPE)
+
+
+def _view(request: Request) -> str:
+    view = request.query_params.get("view", "events")
+    if view not in ("events", "text"):
+        raise RequestError(400, f"view {view!r}: there is 'text', and server-sent events without a view")
+    return view
 
 
 def _past_the_end(start: int, count: int, headers: dict[str, str]) -> Response:

@@ -75,6 +75,10 @@ class Promises(Protocol):
         """This invocation waits for no promise any more."""
 
 
+STREAM_READ_BYTES = 128 * 1024
+"""Of payloads that are read at once: it is what a reader holds whose socket takes no more."""
+
+
 class Streams(Protocol):
     """The events that invocations publish, by stream name. The rule is `perdure.streams.append`."""
 
@@ -89,7 +93,7 @@ class Streams(Protocol):
         """Append events, and remember how far their source has come."""
 
     def read(self, invocation_id: str, stream: str, start: int, count: int) -> list[StreamEvent]:
-        """At most `count` events from index `start` on."""
+        """At most `count` events from index `start` on: fewer, but one at least, beyond STREAM_READ_BYTES."""
 
     def delete_all(self, invocation_id: str) -> None: ...
 

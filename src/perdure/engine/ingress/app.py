@@ -17,7 +17,9 @@ from perdure.engine.ingress.completions import CompletionRoutes
 from perdure.engine.ingress.cors import cors_middleware
 from perdure.engine.ingress.errors import EXCEPTION_HANDLERS
 from perdure.engine.ingress.invocations import InvocationRoutes
+from perdure.engine.ingress.publishing import PublishRoutes
 from perdure.engine.ingress.results import ResultRoutes
+from perdure.engine.ingress.streams import StreamRoutes
 from perdure.engine.ingress.target_path import segments
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
@@ -43,9 +45,11 @@ def ingress_app(engine: Engine) -> Starlette:
 class _Ingress:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._invocations = InvocationRoutes(engine)
+        self._streams = StreamRoutes(engine)
+        self._invocations = InvocationRoutes(engine, self._streams)
         self._results = ResultRoutes(engine)
         self._completions = CompletionRoutes(engine)
+        self._publishing = PublishRoutes(engine)
 
     async def answer(self, request: Request) -> Response:
         methods, endpoint = self._route(segments(request))
@@ -69,6 +73,10 @@ class _Ingress:
                 return _CALL, self._invocations.by_verb
             case ["restate", "scope", _, "call" | "send", *_]:
                 raise RequestError(400, "scoped invocations are not supported: leave /scope/... out")
+            case ["restate", "invocation" | "workflow", *_, "stream"]:
+                return _READ, self._streams.read
+            case ["restate", "streams", _, _]:
+                return _WRITE, self._publishing.publish
             case ["restate", "attach", _] | ["restate", "invocation" | "workflow", *_, "attach"]:
                 return _READ, self._results.attach
             case ["restate", "output", _] | ["restate", "invocation" | "workflow", *_, "output"]:
@@ -80,7 +88,7 @@ class _Ingress:
             case ["restate", "lookup"]:
                 return _WRITE, self._results.lookup
             case ["restate", "invocation", _]:
-                raise RequestError(400, "bad path: write /restate/invocation/{id}/attach or .../output")
+                raise RequestError(400, "bad path: write /restate/invocation/{id}/attach, /output or /stream")
             case ["restate", _, *_] | ["openapi", _, *_]:
                 raise RequestError(404, "not found")
             case [_, _, *_]:

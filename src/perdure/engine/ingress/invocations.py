@@ -11,6 +11,7 @@ from perdure.engine.core.model import Failure, Target
 from perdure.engine.ingress.delay import parse_delay_ms
 from perdure.engine.ingress.input_check import check_input
 from perdure.engine.ingress.responses import ID_HEADER, result_response
+from perdure.engine.ingress.streams import StreamRoutes, wants_stream
 from perdure.engine.ingress.target_path import parse_target, path_and_query, segments
 from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
@@ -31,8 +32,9 @@ WORKFLOW_INVOKED = Failure(409, "the workflow method was already invoked")
 class InvocationRoutes:
     """Handlers of the routes that make invocations."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, streams: StreamRoutes) -> None:
         self._engine = engine
+        self._streams = streams
 
     async def by_path(self, request: Request) -> Response:
         """`/{target}` calls, `/{target}/send` sends."""
@@ -53,12 +55,16 @@ class InvocationRoutes:
         return await invoke(request, target, handler)
 
     async def _call(self, request: Request, target: Target, handler: HandlerManifest) -> Response:
-        """Invoke, wait, answer with the result. A client that leaves does not end the invocation."""
+        """Invoke, wait, answer with the result, or with the stream from its first event on. A client that
+        leaves does not end the invocation."""
         if _parameter(request, "delay") is not None:
             raise RequestError(400, "a call cannot be delayed: use /send for that")
+        streams = wants_stream(request)
         invocation_id, created = await self._invoke(request, target, handler, None)
         if not created and handler.kind == "WORKFLOW":
             return result_response(invocation_id, WORKFLOW_INVOKED, handler)
+        if streams:
+            return await self._streams.answer(request, invocation_id)
         expires_at_ms = None if created else self._engine.store.timers.purge_at_ms(invocation_id)
         result = await self._engine.requests.result(invocation_id)
         return result_response(invocation_id, result, handler, expires_at_ms)

@@ -7,12 +7,11 @@ from starlette.responses import JSONResponse, Response
 
 from perdure.engine.ingress.invocation_query import decode_query
 from perdure.engine.ingress.responses import result_response
-from perdure.engine.ingress.target_path import parse_target, segments
+from perdure.engine.ingress.target_path import named_by_path
 from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest
-from perdure.protocol.ids import decode_invocation_id, idempotent_invocation_id, workflow_invocation_id
 
 
 class ResultRoutes:
@@ -23,11 +22,11 @@ class ResultRoutes:
 
     async def attach(self, request: Request) -> Response:
         """Wait for the result of an invocation that exists."""
-        return await self._attach(self._named_by_path(request))
+        return await self._attach(named_by_path(request, self._engine.store))
 
     async def output(self, request: Request) -> Response:
         """The result as it is now: 470 while there is none, as on restate-server."""
-        return self._output(self._named_by_path(request))
+        return self._output(named_by_path(request, self._engine.store))
 
     async def attach_by_body(self, request: Request) -> Response:
         """As `attach`."""
@@ -52,22 +51,6 @@ class ResultRoutes:
             raise RequestError(470, "the invocation exists but has not completed yet")
         expires_at_ms = self._engine.store.timers.purge_at_ms(invocation_id)
         return result_response(invocation_id, result, self._handler_of(invocation_id), expires_at_ms)
-
-    def _named_by_path(self, request: Request) -> str:
-        """By id, by workflow key, or by target and idempotency key; the verb is the last segment, or, in
-        `/restate/attach/{id}`, the one before the id."""
-        _, first, *path = segments(request)
-        match first, path:
-            case "workflow", [name, key, _]:
-                return workflow_invocation_id(name, key)
-            case ("attach" | "output", [invocation_id]) | ("invocation", [invocation_id, _]):
-                decode_invocation_id(invocation_id)
-                return invocation_id
-            case "invocation", [*target_path, _] if target_path:
-                target, _handler, rest = parse_target(target_path, self._engine.store)
-                if len(rest) == 1:
-                    return idempotent_invocation_id(target.service, target.handler, target.key, rest[0])
-        raise RequestError(400, "bad path: name an invocation id, or a target and an idempotency key")
 
     async def _named_by_body(self, request: Request) -> str:
         return decode_query(await read_body(request, self._engine.options.request_bytes_max))

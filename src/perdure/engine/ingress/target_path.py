@@ -1,4 +1,5 @@
-"""Which handler a path names: `/Service/handler`, `/Object/key/handler`, `/Workflow/key/handler`.
+"""Which handler a path names: `/Service/handler`, `/Object/key/handler`, `/Workflow/key/handler`. And which
+invocation.
 
 A key may hold any character, a slash too, if it is percent-encoded: so the raw path is split first, and its
 segments are decoded after.
@@ -14,6 +15,7 @@ from perdure.engine.core.model import Target
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest
+from perdure.protocol.ids import decode_invocation_id, idempotent_invocation_id, workflow_invocation_id
 
 
 def segments(request: Request) -> list[str]:
@@ -53,3 +55,23 @@ def parse_target(path: list[str], store: SqliteStore) -> tuple[Target, HandlerMa
     if handler is None:
         raise RequestError(404, f"service '{service}' has no handler '{name}'")
     return Target(service, name, key), handler, path[length:]
+
+
+def named_by_path(request: Request, store: SqliteStore) -> str:
+    """The id of an invocation that is named by id, workflow key, or target and idempotency key. The verb is
+    the last segment, or, in `/restate/attach/{id}`, the one before the id.
+
+    Raises RequestError(400) for a path that names none.
+    """
+    _, first, *path = segments(request)
+    match first, path:
+        case "workflow", [name, key, _]:
+            return workflow_invocation_id(name, key)
+        case ("attach" | "output", [invocation_id]) | ("invocation", [invocation_id, _]):
+            decode_invocation_id(invocation_id)
+            return invocation_id
+        case "invocation", [*target_path, _] if target_path:
+            target, _handler, rest = parse_target(target_path, store)
+            if len(rest) == 1:
+                return idempotent_invocation_id(target.service, target.handler, target.key, rest[0])
+    raise RequestError(400, "bad path: name an invocation id, or a target and an idempotency key")

@@ -1,8 +1,8 @@
 """Where attempts publish: each has a sink for as long as it is under way, and a header that leads to it.
 
-A handler in this process finds its sink by the token in the header; one elsewhere posts to the ingress, with
-the token as its bearer token. The token is the attempt's own: who has heard it can publish for this attempt and
-do nothing else.
+A handler in this process finds its sink by the token in the header; one elsewhere posts to the ingress, and
+the token is its bearer token. It is the attempt's own: who has heard it can publish for this attempt, and do
+nothing else.
 """
 
 from __future__ import annotations

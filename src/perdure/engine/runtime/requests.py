@@ -42,6 +42,7 @@ class Requests:
         self._submit = submit
         self._waiting: defaultdict[str, list[asyncio.Future[Result]]] = defaultdict(list)
         self._reading: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._is_closed = False
 
     async def invoke(
         self,
@@ -77,11 +78,13 @@ class Requests:
     async def grown(self, invocation_id: str, stream: str, index: int) -> bool:
         """Wait until a stream has an event at `index`: True; or until there can be none: False.
 
-        Raises RequestError(404) when there is no such invocation (any more).
+        Raises RequestError: 404 when there is no such invocation (any more), 503 when the engine shuts down.
         """
         while self._store.streams.length(invocation_id, stream) <= index:
             if self.output(invocation_id) is not None:
                 return False
+            if self._is_closed:
+                raise _gone()
             reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._reading[invocation_id].add(reader)
             try:
@@ -140,9 +143,11 @@ class Requests:
         return invocation.result
 
     async def result(self, invocation_id: str) -> Result:
-        """Wait for the result."""
+        """Wait for the result. Raises RequestError(503) when the engine shuts down."""
         if (result := self.output(invocation_id)) is not None:
             return result
+        if self._is_closed:
+            raise _gone()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[invocation_id]
         waiting.append(future)
@@ -157,12 +162,12 @@ class Requests:
 
     def close(self) -> None:
         """Tell everybody who waits for a result that it will not come from this process."""
-        gone = RequestError(503, "the engine is shutting down; the invocation goes on when it is back")
+        self._is_closed = True
         waiting: list[asyncio.Future[Any]] = [each for all_ in self._waiting.values() for each in all_]
         waiting += [each for all_ in self._reading.values() for each in all_]
         for future in waiting:
             if not future.done():
-                future.set_exception(gone)
+                future.set_exception(_gone())
 
     def reply(self, action: Reply) -> None:
         """Answer an asker. One that has left (its client disconnected) has a cancelled future."""
@@ -202,3 +207,7 @@ class Requests:
         answer: Answer = asyncio.get_running_loop().create_future()
         self._submit(make(answer))
         return await answer
+
+
+def _gone() -> RequestError:
+    return RequestError(503, "the engine is shutting down; the invocation goes on when it is back")

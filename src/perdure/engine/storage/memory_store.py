@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Result, Timer, Waiter
-from perdure.engine.core.transaction import FAILURES_MAX
+from perdure.engine.core.transaction import FAILURES_MAX, STREAM_READ_BYTES
 from perdure.protocol.discovery import HandlerManifest, Manifest
 from perdure.streams.append import SourceState
 from perdure.streams.events import StreamEvent
@@ -141,7 +142,9 @@ class MemoryStreams:
         self._events.setdefault((invocation_id, stream), []).extend(events)
 
     def read(self, invocation_id: str, stream: str, start: int, count: int) -> list[StreamEvent]:
-        return self._events.get((invocation_id, stream), [])[start : start + count]
+        events = self._events.get((invocation_id, stream), [])[start : start + count]
+        lengths = accumulate((len(event.payload) for event in events), initial=0)
+        return [event for event, length in zip(events, lengths, strict=False) if length < STREAM_READ_BYTES]
 
     def delete_all(self, invocation_id: str) -> None:
         self._events = {key: events for key, events in self._events.items() if key[0] != invocation_id}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
+from perdure.engine.core.transaction import STREAM_READ_BYTES
 from perdure.streams.append import SourceState
 from perdure.streams.events import StreamEvent
 
@@ -50,8 +52,13 @@ class Streams:
         )
 
     def read(self, invocation_id: str, stream: str, start: int, count: int) -> list[StreamEvent]:
-        rows = self._connection.execute(_READ, (invocation_id, stream, start, count))
-        return [StreamEvent(*row) for row in rows]
+        events: list[StreamEvent] = []
+        with closing(self._connection.execute(_READ, (invocation_id, stream, start, count))) as rows:
+            bytes_left = STREAM_READ_BYTES
+            while bytes_left > 0 and (row := rows.fetchone()) is not None:
+                events.append(StreamEvent(*row))
+                bytes_left -= len(events[-1].payload)
+        return events
 
     def delete_all(self, invocation_id: str) -> None:
         for table in ("stream_event", "stream_source"):
