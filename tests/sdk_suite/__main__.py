@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parents[2]
 BUILD = CHECKOUT / "build" / "sdk-suite"
 HERE = Path(__file__).parent
 TEST_TIMEOUT_S = 120
-# A test file without any of these words has no way to a runner: it is the runner's name, or a module that runs agents.
+# A test file without any of these words has no way to a runner, by name or through a module that has one.
 _RUNS_AGENTS = re.compile(r"Runner|run_sync|hitl|helpers|examples")
 
 

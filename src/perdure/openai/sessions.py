@@ -55,7 +55,7 @@ async def perform(backend: Backend, name: str, call: Callable[[], Awaitable[Any]
         value = await call()
         if not backend.memory:
             return value
-        return {"value": value, "memory": [getattr(holder, at) for holder, at in backend.memory]}
+        return {"value": value, "memory": [getattr(holder, at, None) for holder, at in backend.memory]}
 
     recorded = await tries(_context(), f"session.{name}", act, (), TRANSIENT, _CODEC)
     if not backend.memory:

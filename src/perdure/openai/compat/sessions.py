@@ -54,7 +54,11 @@ async def _call_session(
         return original(method, *args, wrapper=wrapper, **options)
 
     async def last_items(count: int) -> Any:
-        return [] if session is None else await original(session.get_items, limit=count, wrapper=wrapper)
+        if session is None:
+            return []
+        if not _takes_limit(session.get_items):
+            return (await original(session.get_items, wrapper=wrapper))[-count:]
+        return await original(session.get_items, limit=count, wrapper=wrapper)
 
     backend = _backend(session, last_items)
     return await _perform(backend, name, call, *args, **options)
@@ -83,6 +87,15 @@ def _backend(session: Any, last_items: Any) -> sessions.Backend:
         same_ids=not ignores_ids(session),
         batch=20 if isinstance(session, OpenAIConversationsSession) else None,
     )
+
+
+def _takes_limit(get_items: Any) -> bool:
+    """Whether a session reads its last items; sessions of an older protocol only know all of them."""
+    try:
+        parameters = inspect.signature(get_items).parameters
+    except (TypeError, ValueError):
+        return False
+    return "limit" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _memory(session: Any) -> Iterator[tuple[object, str]]:
