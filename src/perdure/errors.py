@@ -16,6 +16,7 @@ PerdureError
 │   │   └── DiscoveryRefused   it serves only who signs requests with a key that it knows
 │   └── DeploymentUnavailable  an invocation has no deployment on which it may run now
 ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
+│   └── OpenAIRequestError     the same of a client of the OpenAI-compatible door, with OpenAI's own code
 ├── DurableError
 │   ├── NotDurable             something that cannot be journaled was awaited or called
 │   ├── Stuck                  no task can ever wake again
@@ -104,6 +105,17 @@ class RequestError(PerdureError):
         self.status = status
         self.message = message
         self.restate_code = restate_code
+
+
+class OpenAIRequestError(RequestError):
+    """`code` is a word of OpenAI's, `model_not_found` say; `param` the parameter that is to blame."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(status, message)
+        self.code = code
+        self.param = param
 
 
 class DurableError(PerdureError):

@@ -17,8 +17,9 @@ ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
 DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times", "perdure.stream_answers"}
+INGRESS = DOORS | {"perdure.door"}
 INTROSPECTION = "perdure.engine.introspection"
-ENGINE = DOORS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
+ENGINE = INGRESS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
 
 ROOMS = {
@@ -28,6 +29,7 @@ ROOMS = {
     "perdure.streams": {"perdure.errors"},
     "perdure.stream_answers": {"perdure.errors", "perdure.streams"},
     "perdure.protocol": {"perdure.errors"},
+    "perdure.door": {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.stream_answers"},
     "perdure.engine": ENGINE,
     "perdure.engine.core": ENGINE_CORE,
     "perdure.engine.storage": STORAGE,
@@ -35,7 +37,7 @@ ROOMS = {
     "perdure.engine.runtime": RUNTIME,
     "perdure.engine.request_body": {"perdure.errors"},
     "perdure.engine.times": set(),
-    "perdure.engine.ingress": DOORS,
+    "perdure.engine.ingress": INGRESS,
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},
     "perdure.durable": {"perdure.errors", "perdure.streams"},

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from perdure.engine.ingress.completions import CompletionRoutes
 from perdure.engine.ingress.cors import cors_middleware
+from perdure.engine.ingress.door import EngineDoor
 from perdure.engine.ingress.errors import EXCEPTION_HANDLERS
 from perdure.engine.ingress.invocations import InvocationRoutes
 from perdure.engine.ingress.publishing import PublishRoutes
@@ -50,6 +51,7 @@ class _Ingress:
         self._results = ResultRoutes(engine)
         self._completions = CompletionRoutes(engine)
         self._publishing = PublishRoutes(engine)
+        self._door = EngineDoor(engine)
 
     async def answer(self, request: Request) -> Response:
         methods, endpoint = self._route(segments(request))
@@ -91,6 +93,8 @@ class _Ingress:
                 raise RequestError(400, "bad path: write /restate/invocation/{id}/attach, /output or /stream")
             case ["restate", _, *_] | ["openapi", _, *_]:
                 raise RequestError(404, "not found")
+            case ["v1", *_] if self._engine.store.service_kind("v1") is None:
+                return tuple(_METHODS), self._door.answer
             case [_, _, *_]:
                 return _CALL, self._invocations.by_path
             case _:
