@@ -165,14 +165,30 @@ async def test_a_failure_inside_is_told_to_the_outer_model(way: str) -> None:
     assert "Run ask" not in server.commands()
 
 
-async def test_streams_of_a_nested_agent_are_refused_with_an_error() -> None:
-    async def on_stream(event: Any) -> None: ...
-
-    tool = leaf("inner").as_tool("ask", "Asks.", on_stream=on_stream)
-    outer = caller("Outer", tool, calls=[ToolCall("ask", {"input": "?"})])
+async def test_a_nested_agent_may_stream() -> None:
+    heard: list[list[str]] = []
 
     async def run(ctx: restate.Context, message: str) -> Any:
+        seen: list[str] = []
+        heard.append(seen)
+
+        async def on_stream(event: Any) -> None:
+            seen.append(f"{event['agent'].name} {event['event'].type}")
+
+        tool = leaf("inner").as_tool("ask", "Asks.", on_stream=on_stream)
+        outer = caller("Outer", tool, calls=[ToolCall("ask", {"input": "?"})])
         return (await DurableRunner.run(outer, message)).final_output
 
-    message = (await asked(run).run()).failure.message
-    assert "on_stream" in message
+    server = asked(run, suspend_always=True)
+    value_of(await server.run())
+    assert server.commands() == [
+        "Input",
+        "Run call LLM",
+        "Run call LLM",
+        "Run look_up",
+        "Run call LLM",
+        "Run call LLM",
+        "Output",
+    ]
+    assert "inner run_item_stream_event" in heard[-1]
+    assert all(seen == heard[-1][: len(seen)] for seen in heard)

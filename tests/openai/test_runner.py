@@ -310,23 +310,6 @@ async def test_a_run_inside_of_a_plain_tool_ends_the_invocation() -> None:
     assert "RunContextWrapper[restate.Context]" in message
 
 
-async def test_what_cannot_be_journaled_yet_is_refused_by_name() -> None:
-    model = ScriptedModel(["hi"])
-
-    async def streams(ctx: restate.Context, message: str) -> str:
-        async def main() -> str:
-            result = Runner.run_streamed(Agent(name="A", model=model), message)
-            async for _ in result.stream_events():
-                pass
-            return str(result.final_output)
-
-        return await durable.run(ctx, main)
-
-    message = (await asked(streams).run()).failure.message
-    assert "a streamed model call" in message
-    assert model.calls == []
-
-
 async def test_errors_of_the_sdk_keep_their_type_and_end_the_invocation() -> None:
     looping = Agent(
         name="A", tools=[get_weather], model=ScriptedModel([ToolCall("get_weather", {"city": "x"})])

@@ -16,10 +16,10 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol, TypeVar
 
 import restate
-from agents import AgentsException, ModelResponse, Usage
+from agents import AgentsException, Usage
 from restate.extensions import current_context
 
 from perdure.durable import DurableContext, current
@@ -148,6 +148,12 @@ _ledgers: contextvars.ContextVar[tuple[Ledger, ...]] = contextvars.ContextVar("p
 _invocations: weakref.WeakKeyDictionary[restate.Context, Ledger] = weakref.WeakKeyDictionary()
 
 
+def begin(budget: Budget | None) -> None:
+    """Let model calls be paid out of `budget` too, for as long as the calling contextvars are in use."""
+    if budget is not None:
+        _ledgers.set((*_ledgers.get(), Ledger(budget)))
+
+
 @contextmanager
 def opened(budget: Budget | None) -> Iterator[None]:
     """Let model calls in the block be paid out of `budget` too."""
@@ -172,9 +178,17 @@ def _of_invocation() -> Ledger:
     return _invocations.setdefault(of_handler, Ledger(Budget()))
 
 
-async def spend(
-    model: str | None, repeatable: str, call: Callable[[], Awaitable[ModelResponse]]
-) -> ModelResponse:
+class Metered(Protocol):
+    """The answer of a model."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+A = TypeVar("A", bound=Metered)
+
+
+async def spend(model: str | None, repeatable: str, call: Callable[[], Awaitable[A]]) -> A:
     """Await `call()`, a model call on the loop, if no budget is used up, and charge its usage.
 
     model: its name, if it has one. repeatable: the name of the step that the provider bills.

@@ -5,13 +5,11 @@ asks, and one that fetches the answer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 from agents import ModelResponse
 
 from perdure.durable import RetryPolicy, current
 from perdure.durable.step import tries
-from perdure.errors import NotDurable
 from perdure.openai import reattach
 
 CALL = "call LLM"
@@ -36,15 +34,3 @@ async def call_model(
         assert isinstance(answer, reattach.Failed)
         await context.sleep_ms(answer.delay_ms)
         attempt += 1
-
-
-def refuse_streaming() -> NoReturn:
-    """Streams come with a later version; a stream that a replay cannot repeat must not pass in silence."""
-    context = current()
-    assert context is not None
-    raise context.fail(
-        NotDurable(
-            "a streamed model call (Runner.run_streamed, or on_stream of as_tool) cannot be journaled by "
-            "this version of Perdure. Use DurableRunner.run(...), and as_tool(...) without on_stream"
-        )
-    )

@@ -10,7 +10,9 @@ from typing import Literal
 
 from perdure.durable import RetryPolicy
 from perdure.openai.budget import Budget, opened
+from perdure.openai.budget import begin as begin_budget
 from perdure.openai.mcp_connections import may_pass
+from perdure.streams.events import DEFAULT_NAME
 
 # 408, 409, 429, 5xx and network errors, as the OpenAI client does by itself. Its own retries are off under
 # this one: two layers would multiply, and only ours are in the journal.
@@ -34,6 +36,8 @@ class DurableOptions:
         have one of its own; then both pay, and the first that is used up stops it.
     mcp_retry: which requests to an MCP server that change nothing (its tools, prompts and resources) are
         made again, and when. A tool of it is called once.
+    stream: the name of the invocation's stream into which a streamed run publishes. Runs that stream at the
+        same time in one handler want one each.
     """
 
     model_retry: RetryPolicy = MODEL_RETRY
@@ -41,6 +45,7 @@ class DurableOptions:
     approval_timeout_ms: int | None = None
     budget: Budget | None = None
     mcp_retry: RetryPolicy = MCP_RETRY
+    stream: str = DEFAULT_NAME
 
 
 _options: contextvars.ContextVar[DurableOptions | None] = contextvars.ContextVar(
@@ -51,6 +56,16 @@ _options: contextvars.ContextVar[DurableOptions | None] = contextvars.ContextVar
 def current_options() -> DurableOptions:
     """The options of the innermost run that the calling code belongs to; the defaults outside of one."""
     return _options.get() or DurableOptions()
+
+
+def begin(options: DurableOptions | None) -> DurableOptions:
+    """Make `options` current, and open their budget, for as long as the calling contextvars are in use; with
+    None, those of the enclosing run go on.
+    """
+    if options is not None:
+        _options.set(options)
+        begin_budget(options.budget)
+    return current_options()
 
 
 @contextmanager

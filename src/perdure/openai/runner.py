@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import restate
 from agents import (
@@ -14,6 +14,7 @@ from agents import (
     RunHooks,
     Runner,
     RunResult,
+    RunResultStreaming,
     RunState,
     Session,
     TResponseInputItem,
@@ -27,6 +28,7 @@ from perdure.errors import NotDurable
 from perdure.openai import compat
 from perdure.openai.compat.approvals import application_context, decided
 from perdure.openai.options import DurableOptions, entered
+from perdure.openai.streamed_run import DrivenStreaming, DurableStreaming
 
 TContext = TypeVar("TContext")
 
@@ -97,17 +99,74 @@ class DurableRunner:
             return result
 
         try:
-            return await durable.run(_handler_context(), main)
+            return await durable.run(_handler_context("run"), main)
         except AgentsException as error:
             raise final(error)  # noqa: B904 - the same error, marked
 
+    @classmethod
+    def run_streamed(
+        cls,
+        starting_agent: Agent[TContext],
+        input: str | list[TResponseInputItem] | RunState[TContext],  # noqa: A002 - the SDK's name
+        context: TContext | None = None,
+        max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[TContext] | None = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Session | None = None,
+        *,
+        error_handlers: RunErrorHandlers[TContext] | None = None,
+        options: DurableOptions | None = None,
+    ) -> RunResultStreaming:
+        """`agents.Runner.run_streamed`, durably: same parameters, same events, same exceptions.
 
-def _handler_context() -> restate.Context:
+        The events come in the same order on every replay. Those of a model call come together, when its
+        answer is in the journal; readers of the invocation's stream see its words while the model speaks.
+
+        On the deterministic loop (in a `@durable` handler, a tool that orchestrates) the run begins at once.
+        In any other handler it begins with the first event that is read from `stream_events()`, goes on while
+        events are read, and is given up where the handler stops reading them.
+
+        Raises, and `stream_events()` does, as `run` does.
+        """
+        ctx = _handler_context("run_streamed")
+        theirs: Any = application_context(input) if context is None else context
+        run = partial(
+            Runner.run_streamed,
+            starting_agent,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            session=session,
+        )
+
+        def first() -> RunResultStreaming:
+            ours: Any = durable.current() if isinstance(theirs, restate.Context) else theirs
+            return run(
+                input,
+                context=ours,
+                max_turns=max_turns,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+            )
+
+        def start() -> DurableStreaming:
+            return DurableStreaming(first, run, decided, options)
+
+        streaming: Any = start() if durable.on_deterministic_loop() else DrivenStreaming(ctx, theirs, start)
+        return cast(RunResultStreaming, streaming)
+
+
+def _handler_context(method: str) -> restate.Context:
     context = durable.current() or _restate_context()
     if context is None:
         raise NotDurable(
-            "DurableRunner.run(...) was called outside of a restate handler, where there is no journal. "
-            "Call it in a function decorated with @service.handler(), or use agents.Runner.run(...)"
+            f"DurableRunner.{method}(...) was called outside of a restate handler, where there is no "
+            f"journal. Call it in a function decorated with @service.handler(), or use "
+            f"agents.Runner.{method}(...)"
         )
     return context
 

@@ -27,3 +27,25 @@ def current(events: Iterable[StreamEvent]) -> list[StreamEvent]:
         source, index = superseded
         kept = [e for e in kept if e.source != source or e.index < index]
     return kept
+
+
+def answer_text(events: Iterable[StreamEvent]) -> str:
+    """The text of an agent's answer, of all events that there are; once the run is over, its final output.
+
+    It is what the model says in the last message of its last call, in the run that the handler asked for.
+    What a run inside of that one says (`depth`) does not count.
+    """
+    text, of = "", None
+    for event in current(events):
+        if event.type not in ("model_call", "text"):
+            continue
+        told = json.loads(event.payload)
+        if told.get("depth"):
+            continue
+        if event.type == "model_call":
+            text, of = "", None
+        elif (event.source, told["item"]) == of:
+            text += told["delta"]
+        else:
+            text, of = told["delta"], (event.source, told["item"])
+    return text

@@ -21,6 +21,7 @@ from perdure.openai.compat import (
     models,
     sandboxes,
     sessions,
+    streaming,
     tool_functions,
     tools,
     tracing,
@@ -31,6 +32,7 @@ __all__ = ["Point", "install"]
 
 _CONCERNS = (
     models,
+    streaming,
     tool_functions,
     tools,
     local_tools,

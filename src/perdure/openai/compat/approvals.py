@@ -9,7 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agents import MCPToolApprovalRequest, RunContextWrapper, RunResult, RunState, ToolApprovalItem
+from agents import (
+    MCPToolApprovalRequest,
+    RunContextWrapper,
+    RunResult,
+    RunResultStreaming,
+    RunState,
+    ToolApprovalItem,
+)
 
 from perdure.openai import approvals
 from perdure.openai.compat.point import Point
@@ -29,7 +36,7 @@ _ANSWER_HOSTED = Point(
 _PENDING_RUN = Point("agents.agent_tool_state", "peek_agent_tool_run_result", "tool_call", "scope_id")
 
 
-async def decided(result: RunResult, timeout_ms: int | None) -> RunState[Any]:
+async def decided(result: RunResult | RunResultStreaming, timeout_ms: int | None) -> RunState[Any]:
     """The state from which an interrupted run goes on, once a human has decided on all that it waits for."""
     state = result.to_state()
     interruptions = state.get_interruptions()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from agents import ModelResponse, ModelRetrySettings
@@ -23,10 +23,9 @@ _GET_RESPONSE = Point(
     "timeout",
     "replay_unsafe_request",
 )
-_STREAM_RESPONSE = Point("agents.run_internal.run_loop", "stream_response_with_retry", "get_stream")
 _CLOSE_PROVIDER = Point("agents.run", "_close_runner_owned_model_provider", "model_provider")
-_RETRIES_OFF = Point("agents.models._retry_runtime", "provider_managed_retries_disabled", "disabled")
-_BOUNDED = Point("agents.run_internal.model_retry", "_await_model_attempt", "awaitable", "timeout")
+RETRIES_OFF = Point("agents.models._retry_runtime", "provider_managed_retries_disabled", "disabled")
+BOUNDED = Point("agents.run_internal.model_retry", "_await_model_attempt", "awaitable", "timeout")
 _RETRY_DELAY = Point("agents.run_internal.model_retry", "_default_retry_delay", "attempt", "backoff")
 _CLIENT = Point("agents.models.openai_responses:OpenAIResponsesModel", "_get_client")
 
@@ -40,10 +39,10 @@ async def _get_response(
     replay_unsafe_request: bool,
     **arguments: Any,
 ) -> ModelResponse:
-    _, retries_off = _RETRIES_OFF.find()
-    _, bounded = _BOUNDED.find()
-    retry = _policy(retry_settings, replay_unsafe_request)
-    name = _name_of(arguments["get_retry_advice"])
+    _, retries_off = RETRIES_OFF.find()
+    _, bounded = BOUNDED.find()
+    retry = policy(retry_settings, replay_unsafe_request)
+    name = name_of(arguments["get_retry_advice"])
 
     # The time-out runs inside of the step. A durable timer would count the time that the process was down.
     async def attempt() -> ModelResponse:
@@ -72,7 +71,7 @@ async def _get_response(
     return response
 
 
-def _policy(settings: ModelRetrySettings | None, replay_unsafe: bool) -> RetryPolicy:
+def policy(settings: ModelRetrySettings | None, replay_unsafe: bool) -> RetryPolicy:
     """Our policy stands where the provider's own retries stood. Where the runner makes the tries, by
     `ModelSettings(retry=...)`, or forbids them, each call is one try.
     """
@@ -94,14 +93,10 @@ def _retry_delay(original: Any, *arguments: Any, **named: Any) -> float:
         random.setstate(state)
 
 
-def _name_of(get_retry_advice: Any) -> str | None:
+def name_of(get_retry_advice: Any) -> str | None:
     """The name that a model is asked for by, of the instance whose bound method the runner hands around."""
     name = getattr(getattr(get_retry_advice, "__self__", None), "model", None)
     return name if isinstance(name, str) else None
-
-
-def _stream_response(_original: Any, **_arguments: Any) -> AsyncIterator[Any]:
-    model.refuse_streaming()
 
 
 async def _close_provider(original: Any, model_provider: Any) -> None:
@@ -115,10 +110,9 @@ def _client(original: Any, model_of_client: Any) -> Any:
     return reattach.client_in_step(original(model_of_client))
 
 
-RELIED_ON = (_RETRIES_OFF, _BOUNDED)
+RELIED_ON = (RETRIES_OFF, BOUNDED)
 REPLACEMENTS: dict[Point, Callable[..., Any]] = {
     _GET_RESPONSE: _get_response,
-    _STREAM_RESPONSE: _stream_response,
     _CLOSE_PROVIDER: _close_provider,
     _RETRY_DELAY: _retry_delay,
 }

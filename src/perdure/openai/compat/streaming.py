@@ -1,0 +1,124 @@
+"""Streamed runs: the model's stream, whose turn it is, and the queue that a run's events pass through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from agents import ModelRetrySettings, Usage
+from agents.result import RunResultStreaming
+from openai.types.responses import Response
+
+from perdure.durable.step import final, not_final
+from perdure.openai import budget, model, run_events, streaming
+from perdure.openai.compat.models import BOUNDED, RETRIES_OFF, name_of, policy
+from perdure.openai.compat.point import Point
+from perdure.openai.stream_events import StreamedAnswer
+
+_STREAM_RESPONSE = Point(
+    "agents.run_internal.run_loop",
+    "stream_response_with_retry",
+    "get_stream",
+    "retry_settings",
+    "get_retry_advice",
+    "timeout",
+    "replay_unsafe_request",
+)
+_TURN = Point("agents.run_internal.run_loop", "run_single_turn_streamed", "streamed_result", "bindings")
+_RUN_STREAMED = Point("agents.run:AgentRunner", "run_streamed", "starting_agent", "input")
+_END_OF_EVENTS = Point("agents.run_internal.run_steps", "QueueCompleteSentinel")
+_USAGE = Point("agents.usage", "_response_usage_to_usage", "response_usage")
+_UNREPORTED = Point("agents.usage", "_requests_for_response_without_usage", "response")
+
+
+async def _stream_response(
+    original: Any,
+    *,
+    get_stream: streaming.GetStream,
+    retry_settings: ModelRetrySettings | None,
+    timeout: float | None,
+    replay_unsafe_request: bool,
+    **arguments: Any,
+) -> AsyncIterator[Any]:
+    _, retries_off = RETRIES_OFF.find()
+    _, bounded_by = BOUNDED.find()
+    retry = policy(retry_settings, replay_unsafe_request)
+    name = name_of(arguments["get_retry_advice"])
+
+    def bounded(listening: Awaitable[StreamedAnswer]) -> Awaitable[StreamedAnswer]:
+        awaited: Awaitable[StreamedAnswer] = bounded_by(listening, timeout)
+        return awaited
+
+    def call() -> Awaitable[StreamedAnswer]:
+        return streaming.call_model(get_stream, retry, bounded, _usage_of)
+
+    async def journaled() -> AsyncIterator[Any]:
+        with retries_off(True):
+            try:
+                answer = await budget.spend(name, model.CALL, call)
+            except Exception as error:
+                raise not_final(error)  # noqa: B904 - the same error
+        for event in answer.events:
+            yield event
+
+    journaled_stream = original(
+        get_stream=journaled,
+        retry_settings=retry_settings,
+        timeout=None,
+        replay_unsafe_request=replay_unsafe_request,
+        **arguments,
+    )
+    try:
+        async with aclosing(journaled_stream):
+            async for event in journaled_stream:
+                yield event
+    except Exception as error:
+        raise final(error)  # noqa: B904 - the same error, marked
+
+
+def _usage_of(response: Response) -> Usage:
+    _, read = _USAGE.find()
+    _, unreported = _UNREPORTED.find()
+    usage: Usage = read(response.usage) if response.usage else Usage(requests=unreported(response))
+    return usage
+
+
+async def _turn(original: Any, streamed_result: Any, bindings: Any, *arguments: Any, **named: Any) -> Any:
+    if (run := run_events.current_run()) is not None:
+        run.agent = bindings.public_agent.name
+    return await original(streamed_result, bindings, *arguments, **named)
+
+
+def _run_streamed(original: Any, runner: Any, *arguments: Any, **named: Any) -> RunResultStreaming:
+    with run_events.entered() as run:
+        result: RunResultStreaming = original(runner, *arguments, **named)
+    result._event_queue = _Told(run, result)  # the task of the run has not begun yet
+    return result
+
+
+class _Told(asyncio.Queue[Any]):
+    """The queue of a run's events, which tells the run what passes."""
+
+    def __init__(self, run: run_events.StreamedRun, result: RunResultStreaming) -> None:
+        super().__init__()
+        self._run, self._result = run, result
+        self._told_output = False
+        _, self._end = _END_OF_EVENTS.find()
+
+    def put_nowait(self, item: Any) -> None:
+        super().put_nowait(item)
+        if not isinstance(item, self._end):  # type: ignore[arg-type]
+            self._run.tell(item)
+        elif self._result.final_output is not None and not self._told_output:
+            self._told_output = True
+            self._run.tell_output(self._result.final_output)
+
+
+RELIED_ON = (_END_OF_EVENTS, _USAGE, _UNREPORTED)
+REPLACEMENTS: dict[Point, Callable[..., Any]] = {
+    _STREAM_RESPONSE: _stream_response,
+    _TURN: _turn,
+    _RUN_STREAMED: _run_streamed,
+}
