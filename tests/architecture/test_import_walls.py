@@ -40,9 +40,10 @@ ROOMS = {
     "perdure.engine.ingress": INGRESS,
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},
+    "perdure.gateway": {"perdure.errors", "perdure.streams", "perdure.stream_answers"},
     "perdure.durable": {"perdure.errors", "perdure.streams"},
     "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
-    "perdure.cli": ENGINE | AGENTS,
+    "perdure.cli": ENGINE | AGENTS | {"perdure.gateway"},
     "perdure.testing": ENGINE | AGENTS,
 }
 

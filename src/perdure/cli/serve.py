@@ -69,14 +69,14 @@ def serve(
 ) -> None:
     """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
     parsed = Target.parse(target)
-    host, port = _claim(*split_address(bind, "--bind"))
+    host, port = claim(bind, "--bind")
     from perdure.cli.service_endpoint import load_endpoint
 
     reports = _reports()
     granian = _granian(host, port, workers, drain_s)
     failures: list[str] = []
     announcer = threading.Thread(
-        target=_announce, args=(reports, workers, _url(host, port), target, failures), daemon=True
+        target=_announce, args=(reports, workers, url_of(host, port), target, failures), daemon=True
     )
     announcer.start()
     try:
@@ -89,25 +89,28 @@ def serve(
         raise PerdureError("a worker process died, and the others were stopped") from None
 
 
-def _claim(host: str, port: int) -> tuple[str, int]:
+def claim(address: str, option: str) -> tuple[str, int]:
     """The IP address and port to serve on, port 0 made real. Raises CommandError if they are taken.
 
     Workers bind with SO_REUSEPORT, so a second `serve` on the same port would not fail by itself: it
     would silently get half of the connections.
     """
+    host, port = split_address(address, option)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = min(found)  # IPv4 before IPv6, for `localhost`
+        family, _, _, _, place = min(found)  # IPv4 before IPv6, for `localhost`
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind(place)
             name = probe.getsockname()
             return name[0], name[1]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            problem = f"{host}:{port} is in use by another program: choose another with --bind"
+            problem = f"{host}:{port} is in use by another program: choose another with {option}"
         else:
-            problem = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --bind"
+            problem = (
+                f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with {option}"
+            )
         raise CommandError(problem) from error
 
 
@@ -161,6 +164,6 @@ def _announce(
     print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
     reachable = _ANY_ADDRESS.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from perdure.errors import RequestError
-from perdure.stream_answers import sse
 from perdure.stream_answers.cursor import first_index
 from perdure.stream_answers.log import Log
 from perdure.stream_answers.text_view import TextView
+from perdure.streams import sse
 from perdure.streams.events import END, StreamEvent
 
 KEEP_ALIVE_S = 15.0

@@ -1,4 +1,4 @@
-"""Events as server-sent events."""
+"""Events as server-sent events: frames as they go over the wire."""
 
 from __future__ import annotations
 
