@@ -17,10 +17,11 @@ from perdure.gateway.followed_streams import FollowedStreams
 from perdure.gateway.proxy import Proxy, Receive, Scope, Send, request_to
 from perdure.gateway.restate_server import UNREACHABLE, RestateServer
 from perdure.stream_answers.answer import stream_answer
+from perdure.stream_answers.call import wants_stream
 from perdure.stream_answers.cursor import stream_name
-from perdure.streams import sse
 
 _ERROR_SOURCE = "x-restate-error-source"
+_CALL = ("GET", "POST")
 
 
 def gateway_app(restate: RestateServer, streams: FollowedStreams) -> Starlette:
@@ -53,9 +54,11 @@ class _Door:
         request = Request(scope, receive)
         response: Response | None = None
         path = _segments(request)
-        if request.method == "GET" and path[:1] == ["restate"] and path[-1] == "stream":
+        if path[0] == "restate" and path[-1] == "stream":
+            if request.method != "GET":
+                raise RequestError(405, "method not allowed")
             response = await self._read(request, path[1:-1])
-        elif request.method == "POST" and (send_path := _send_path(request, path)):
+        elif request.method in _CALL and (send_path := _send_path(request, path)) and wants_stream(request):
             response = await self._call(request, send_path)
         await (response or self._proxy)(scope, receive, send)
 
@@ -100,16 +103,17 @@ class _Door:
                 name: sent.headers[name] for name in ("content-type", _ERROR_SOURCE) if name in sent.headers
             }
             return Response(sent.content, sent.status_code, headers)
-        invocation_id = str(sent.json()["invocationId"])
+        accepted = sent.json()
+        if accepted["status"] == "PreviouslyAccepted" and "idempotency-key" not in request.headers:
+            raise RequestError(409, "the workflow method was already invoked")
+        invocation_id = str(accepted["invocationId"])
         return await stream_answer(
             request, invocation_id, self._streams.log(invocation_id, stream_name(request))
         )
 
 
 def _send_path(request: Request, path: list[str]) -> bytes | None:
-    """Where to send a call that is to be answered with its stream. None: it is no such call."""
-    if sse.MEDIA_TYPE not in request.headers.get("accept", ""):
-        return None
+    """Where to send what is called. None: it is no call."""
     raw: bytes = request.scope["raw_path"]
     match path:
         case ["restate", "call", _, _, *_]:

@@ -11,7 +11,7 @@ from perdure.engine.core.model import Failure, Target
 from perdure.engine.ingress.delay import parse_delay_ms
 from perdure.engine.ingress.input_check import check_input
 from perdure.engine.ingress.responses import ID_HEADER, result_response
-from perdure.engine.ingress.streams import StreamRoutes, wants_stream
+from perdure.engine.ingress.streams import StreamRoutes
 from perdure.engine.ingress.target_path import parse_target, path_and_query, segments
 from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
@@ -23,6 +23,7 @@ from perdure.protocol.ids import (
     random_invocation_id,
     workflow_invocation_id,
 )
+from perdure.stream_answers.call import wants_stream
 
 _NOT_PASSED_ON = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
 _PATH_HEADER = "x-restate-ingress-path"

@@ -9,9 +9,8 @@ from perdure.engine.core.model import Failure, Invocation, Result
 from perdure.engine.ingress.target_path import named_by_path
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
-from perdure.stream_answers.answer import check, stream_answer
+from perdure.stream_answers.answer import stream_answer
 from perdure.stream_answers.cursor import stream_name
-from perdure.stream_answers.sse import MEDIA_TYPE
 from perdure.streams import end
 from perdure.streams.events import StreamEvent
 
@@ -30,23 +29,6 @@ class StreamRoutes:
         """The stream that the request asks for."""
         log = InvocationLog(self._engine, invocation_id, stream_name(request))
         return await stream_answer(request, invocation_id, log)
-
-
-def wants_stream(request: Request) -> bool:
-    """Does a call ask for a stream as its answer? Raises RequestError(400), before anything runs, when that
-    makes no sense."""
-    accepted = (part.split(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
-    if MEDIA_TYPE not in accepted:
-        return False
-    check(request)
-    if "last-event-id" in request.headers and "idempotency-key" not in request.headers:
-        # A browser's EventSource would otherwise call anew each time that its connection breaks.
-        raise RequestError(
-            400,
-            "this would call again: read on at /restate/invocation/{id}/stream (the first answer has the "
-            "id in x-restate-id), or call with an idempotency-key",
-        )
-    return True
 
 
 class InvocationLog:
