@@ -16,7 +16,12 @@ PerdureError
 │   │   └── DiscoveryRefused   it serves only who signs requests with a key that it knows
 │   └── DeploymentUnavailable  an invocation has no deployment on which it may run now
 ├── RequestError               what a client of ingress or admin did wrong, with its HTTP status
-│   └── OpenAIRequestError     the same of a client of the OpenAI-compatible door, with OpenAI's own code
+│   ├── OpenAIRequestError     the same of a client of the OpenAI-compatible door, with OpenAI's own code
+│   └── NotCompleted           an output was asked for, and the invocation has none yet
+├── ClientError
+│   ├── InvocationFailed       the invocation ended with a terminal error
+│   ├── ConnectionLost         the ingress did not answer for as long as the client tries
+│   └── StreamGap              the ingress left events of a stream out
 ├── DurableError
 │   ├── NotDurable             something that cannot be journaled was awaited or called
 │   ├── Stuck                  no task can ever wake again
@@ -116,6 +121,35 @@ class OpenAIRequestError(RequestError):
         super().__init__(status, message)
         self.code = code
         self.param = param
+
+
+class NotCompleted(RequestError):
+    """The output of an invocation was asked for, and it has not completed."""
+
+
+class ClientError(PerdureError):
+    """What `perdure.client` tells besides a RequestError."""
+
+
+class InvocationFailed(ClientError):
+    """An invocation ended with a terminal error: this is its outcome, and asking again changes nothing.
+
+    `code` and `message` are the handler's own, `metadata` what it gave with them.
+    """
+
+    def __init__(self, code: int, message: str, metadata: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.metadata = metadata or {}
+
+
+class ConnectionLost(ClientError):
+    """The ingress did not answer for as long as the client tries. The message says whether it may have run."""
+
+
+class StreamGap(ClientError):
+    """The ingress left events of a stream out. It breaks its contract, so trying again is no cure."""
 
 
 class DurableError(PerdureError):

@@ -21,6 +21,7 @@ INGRESS = DOORS | {"perdure.door"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = INGRESS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
+CLIENT = {"perdure.client"}
 
 ROOMS = {
     "perdure": AGENTS,
@@ -43,7 +44,8 @@ ROOMS = {
     "perdure.gateway": {"perdure.errors", "perdure.streams", "perdure.stream_answers"},
     "perdure.durable": {"perdure.errors", "perdure.streams"},
     "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
-    "perdure.cli": ENGINE | AGENTS | {"perdure.gateway"},
+    "perdure.client": {"perdure.errors", "perdure.streams"},
+    "perdure.cli": CLIENT | ENGINE | AGENTS | {"perdure.gateway"},
     "perdure.testing": ENGINE | AGENTS,
 }
 

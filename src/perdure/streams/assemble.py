@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from perdure.streams.events import ATTEMPT, StreamEvent
+from perdure.streams.events import ATTEMPT, TEXT, StreamEvent
 
 
 def superseded_by(event: StreamEvent) -> tuple[str, int] | None:
@@ -49,3 +50,50 @@ def answer_text(events: Iterable[StreamEvent]) -> str:
         else:
             text, of = told["delta"], (event.source, told["item"])
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """Of a text so far, the first `keep` characters stand, and `added` follows them."""
+
+    keep: int
+    added: str
+
+    def apply(self, text: str) -> str:
+        return text[: self.keep] + self.added
+
+
+class Text:
+    """The text that models have said, followed event by event: the deltas that count, in their order."""
+
+    def __init__(self) -> None:
+        self._said: list[tuple[StreamEvent, str]] = []
+        self._length = 0
+
+    def add(self, event: StreamEvent) -> TextChange | None:
+        """What the next event changes; None if nothing."""
+        if (superseded := superseded_by(event)) is not None:
+            return self._take_back(*superseded)
+        if event.type != TEXT:
+            return None
+        delta = str(event.data["delta"])
+        change = TextChange(self._length, delta)
+        self._said.append((event, delta))
+        self._length += len(delta)
+        return change
+
+    def _take_back(self, source: str, index: int) -> TextChange | None:
+        """Other sources may have spoken in between: what they said moves up."""
+        keep, after, gone = 0, "", False
+        kept: list[tuple[StreamEvent, str]] = []
+        for event, delta in self._said:
+            if event.source == source and event.index >= index:
+                gone = True
+                continue
+            kept.append((event, delta))
+            if gone:
+                after += delta
+            else:
+                keep += len(delta)
+        self._said, self._length = kept, keep + len(after)
+        return TextChange(keep, after) if gone else None

@@ -20,6 +20,9 @@ END = "end"
 `{"status": "failed", "code": ..., "message": ...}`.
 """
 
+TEXT = "text"
+"""`{"delta": ..., "item": ...}`: a model goes on speaking."""
+
 PAYLOAD_BYTES_MAX = 256 * 1024
 
 
@@ -53,3 +56,9 @@ class StreamEvent:
     payload: str
     source: str
     published_at_ms: int
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The payload, read."""
+        told: dict[str, Any] = json.loads(self.payload)
+        return told

@@ -1,0 +1,64 @@
+"""Following a stream: every event once, in order, over as many connections as it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from perdure.client.backoff import Tries
+from perdure.client.bodies import answer_error
+from perdure.client.exchange import Exchange, is_in_between
+from perdure.errors import StreamGap
+from perdure.streams.events import ATTEMPT, END, StreamEvent
+
+_ENDED_ALREADY = 204
+
+
+async def follow(
+    exchange: Exchange, reference: str, stream: str, from_index: int
+) -> AsyncIterator[StreamEvent]:
+    """See Client.stream."""
+    tries = Tries(exchange.backoff)
+    # Unknown until the first event comes, where the last N are asked for.
+    expected = from_index if from_index >= 0 else None
+    while True:
+        problem, cause = f"{exchange.url} ends the stream before its end", None
+        query = {"stream": stream, "from": str(from_index if expected is None else expected)}
+        try:
+            async with exchange.events(f"{reference}/stream", query) as source:
+                response = source.response
+                if response.status_code == _ENDED_ALREADY:
+                    return
+                if response.is_success:
+                    tries.answered()
+                    async for frame in source:
+                        if not frame.data:  # only `retry:`, and our back-off knows better
+                            continue
+                        event = event_of(frame)
+                        if expected is not None and event.index != expected:
+                            raise StreamGap(f"event {event.index} came where {expected} is next")
+                        expected = event.index + 1
+                        tries.progressed()
+                        yield event
+                        if event.type == END:
+                            return
+                elif is_in_between(response):
+                    problem = f"{exchange.url} answers {response.status_code}"
+                else:
+                    await response.aread()
+                    raise answer_error(response)
+        except httpx2.TransportError as error:
+            problem, cause = f"{exchange.url} breaks off: {error or type(error).__name__}", error
+        await tries.pause(problem, cause)
+
+
+def event_of(frame: httpx2.ServerSentEvent) -> StreamEvent:
+    """The event of a frame: its payload is the frame's data without what the log adds to it."""
+    data = json.loads(frame.data)
+    at_ms, source = data.pop("at"), data["source"]
+    if frame.event != ATTEMPT:  # an `attempt` tells whose events are superseded: its own source's
+        del data["source"]
+    payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return StreamEvent(int(frame.id), frame.event, payload, source, at_ms)
