@@ -9,8 +9,8 @@ import httpx2
 
 from perdure.client.backoff import Tries
 from perdure.client.bodies import answer_error
-from perdure.client.exchange import Exchange, is_in_between
-from perdure.errors import StreamGap
+from perdure.client.exchange import Exchange, is_in_between, words_of
+from perdure.errors import ClientError, StreamGap
 from perdure.streams.events import ATTEMPT, END, StreamEvent
 
 _ENDED_ALREADY = 204
@@ -24,7 +24,8 @@ async def follow(
     # Unknown until the first event comes, where the last N are asked for.
     expected = from_index if from_index >= 0 else None
     while True:
-        problem, cause = f"{exchange.url} ends the stream before its end", None
+        problem = f"{exchange.url} ends the stream before its end"
+        cause: Exception | None = None
         query = {"stream": stream, "from": str(from_index if expected is None else expected)}
         try:
             async with exchange.events(f"{reference}/stream", query) as source:
@@ -49,8 +50,10 @@ async def follow(
                 else:
                     await response.aread()
                     raise answer_error(response)
+        except httpx2.SSEError as error:
+            raise ClientError(f"what {exchange.url}{reference} answers with is no stream: {error}") from error
         except httpx2.TransportError as error:
-            problem, cause = f"{exchange.url} breaks off: {error or type(error).__name__}", error
+            problem, cause = f"{exchange.url} breaks off: {words_of(error)}", error
         await tries.pause(problem, cause)
 
 

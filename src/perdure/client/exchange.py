@@ -13,8 +13,8 @@ from perdure.client.bodies import from_invocation
 from perdure.errors import ConnectionLost
 
 _CONNECT_TIMEOUT_S = 10.0
-# A machine that is gone says nothing. So nobody waits longer than this on one connection; a call that is still
-# running then is asked for once more, and found by its idempotency key.
+# A machine that is gone says nothing. So nobody waits longer than this on one connection; a call that still
+# runs then is made once more, and found by its idempotency key.
 _READ_TIMEOUT_S = 60.0
 _FROM_A_PROXY = (502, 503, 504)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -60,10 +60,9 @@ class Exchange:
                 raise
             except httpx2.TransportError as error:
                 if not repeatable and not isinstance(error, _NEVER_SENT):
-                    raise ConnectionLost(
-                        f"the connection to {self.url} broke, and {method} {path} may have run: {_words(error)}"
-                    ) from error
-                problem, cause = f"nothing answers at {self.url}: {_words(error)}", error
+                    what = f"{method} {path} at {self.url} may have run: the connection broke"
+                    raise ConnectionLost(f"{what}: {words_of(error)}") from error
+                problem, cause = f"nothing answers at {self.url}: {words_of(error)}", error
             else:
                 if not is_in_between(response) or not repeatable:
                     return response
@@ -78,6 +77,7 @@ class Exchange:
             params=dict(query),
             headers={**self.headers, "accept": "text/event-stream"},
             timeout=httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+            max_event_size=None,  # `end` holds the whole output
         ) as source:
             yield source
 
