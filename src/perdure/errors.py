@@ -145,7 +145,7 @@ class InvocationFailed(ClientError):
 
 
 class ConnectionLost(ClientError):
-    """The ingress did not answer for as long as the client tries. The message says whether it may have run."""
+    """The ingress did not answer for as long as the client tries; the message says what may have run."""
 
 
 class StreamGap(ClientError):

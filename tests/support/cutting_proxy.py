@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager, suppress
 
 class CuttingProxy:
     """`url` leads to the upstream. `cuts`: of the next connections, after how many bytes from the upstream
-    each is cut (None: never); then none is cut any more. `connections` counts them. `upstream_port` may
-    change, when the upstream restarts.
+    each is cut (None: never); then none is cut any more. `connections` counts all, `was_cut` those whose cut
+    came before their end. `upstream_port` may change, when the upstream restarts.
     """
 
     def __init__(self, upstream_port: int) -> None:
         self.url = ""
         self.cuts: list[int | None] = []
         self.connections = 0
+        self.was_cut = 0
         self.upstream_port = upstream_port
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,23 +39,24 @@ class CuttingProxy:
         from_upstream, to_upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         requests = asyncio.create_task(_copy(reader, to_upstream, None))
         try:
-            await _copy(from_upstream, writer, cut)
-            while writer.transport.get_write_buffer_size():  # what came before the cut arrives
-                await asyncio.sleep(0)
+            self.was_cut += await _copy(from_upstream, writer, cut)
         finally:
             requests.cancel()
             to_upstream.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
+    """Whether the limit was reached, and not the end."""
+    writer.transport.set_write_buffer_limits(0)  # drained is sent: what came before the cut arrives
     while limit is None or limit > 0:
         data = await reader.read(65536 if limit is None else limit)
         if not data:
-            return
+            return False
         writer.write(data)
         await writer.drain()
         if limit is not None:
             limit -= len(data)
+    return True
 
 
 @asynccontextmanager
