@@ -34,6 +34,11 @@ def test_other_events_change_nothing() -> None:
     assert Text().add(StreamEvent(0, "tool_call", '{"name":"x"}', "run", 0)) is None
 
 
+def test_what_a_run_inside_the_run_says_is_not_its_text() -> None:
+    inner = StreamEvent(0, "text", '{"delta":"x","depth":1}', "s1", 0)
+    assert texts(inner, says(1, "s2", "a")) == ["a"]
+
+
 def test_what_an_attempt_supersedes_goes_and_the_rest_moves_up() -> None:
     seen = texts(
         says(0, "s1", "one "),

@@ -64,7 +64,7 @@ class TextChange:
 
 
 class Text:
-    """The text that models have said, followed event by event: the deltas that count, in their order."""
+    """The text that the models of a run have said, event by event: the deltas that count, in their order."""
 
     def __init__(self) -> None:
         self._said: list[tuple[StreamEvent, str]] = []
@@ -74,9 +74,9 @@ class Text:
         """What the next event changes; None if nothing."""
         if (superseded := superseded_by(event)) is not None:
             return self._take_back(*superseded)
-        if event.type != TEXT:
+        if event.type != TEXT or "depth" in (data := event.data):  # of a run inside the run
             return None
-        delta = str(event.data["delta"])
+        delta = str(data.get("delta", ""))
         change = TextChange(self._length, delta)
         self._said.append((event, delta))
         self._length += len(delta)
