@@ -214,7 +214,7 @@ async def test_text_that_is_superseded_is_taken_back(client: Client, publisher: 
         said = change.apply(said)
         seen.append(said)
     assert seen == ["> ", "> It is", "> It is rain", "> ", "> It is", "> It is sunny"]
-    assert await client.text(sent) == "> It is sunny"
+    assert await client.text(sent) == "It is sunny", "the last message: that of the step"
 
 
 async def test_text_of_a_run_that_fails_ends_with_its_error(client: Client, publisher: Publisher) -> None:

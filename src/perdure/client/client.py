@@ -16,7 +16,7 @@ from perdure.client.event_stream import follow
 from perdure.client.exchange import Exchange
 from perdure.client.references import Reference, SendHandle, reference_path, target_path
 from perdure.errors import InvocationFailed
-from perdure.streams.assemble import Text, TextChange
+from perdure.streams.assemble import Text, TextChange, answer_text
 from perdure.streams.events import DEFAULT_NAME, END, StreamEvent
 
 OWN_KEY = ""
@@ -132,15 +132,16 @@ class Client:
         async for event in self.stream(invocation, stream=stream):
             if (change := text.add(event)) is not None:
                 yield change
-            if event.type == END and event.data["status"] == "failed":
-                raise InvocationFailed(event.data["code"], event.data["message"])
+            _raise_failure(event)
 
     async def text(self, invocation: Reference, *, stream: str = DEFAULT_NAME) -> str:
-        """The whole text, once the run has ended. Raises as `text_changes` does."""
-        text = ""
-        async for change in self.text_changes(invocation, stream=stream):
-            text = change.apply(text)
-        return text
+        """The text of an agent's answer, once its run has ended: what the model said in its last message.
+
+        Raises as `text_changes` does.
+        """
+        events = [event async for event in self.stream(invocation, stream=stream)]
+        _raise_failure(events[-1])
+        return answer_text(events)
 
     async def _invoke(
         self,
@@ -156,3 +157,8 @@ class Client:
             given["idempotency-key"] = idempotency_key or str(uuid4())
         repeatable = workflow or idempotency_key is not None
         return await self._exchange.request("POST", path, content, given, repeatable=repeatable)
+
+
+def _raise_failure(event: StreamEvent) -> None:
+    if event.type == END and event.data["status"] == "failed":
+        raise InvocationFailed(event.data["code"], event.data["message"])

@@ -38,17 +38,17 @@ def answer_text(events: Iterable[StreamEvent]) -> str:
     """
     text, of = "", None
     for event in current(events):
-        if event.type not in ("model_call", "text"):
+        if event.type not in ("model_call", TEXT):
             continue
         told = json.loads(event.payload)
         if told.get("depth"):
             continue
         if event.type == "model_call":
             text, of = "", None
-        elif (event.source, told["item"]) == of:
-            text += told["delta"]
+        elif (said_in := (event.source, told.get("item"))) == of:
+            text += told.get("delta", "")
         else:
-            text, of = told["delta"], (event.source, told["item"])
+            text, of = told.get("delta", ""), said_in
     return text
 
 
