@@ -279,7 +279,9 @@ async def only_add_after_a_while(context: ToolFilterContext, tool: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "tool_filter", [{"allowed_tool_names": ["add"]}, only_add, only_add_after_a_while], ids=str
+    "tool_filter",
+    [{"allowed_tool_names": ["add"]}, only_add, only_add_after_a_while],
+    ids=["names", "plain", "async"],
 )
 async def test_tool_filters(shop: Shop, tool_filter: Any) -> None:
     seen: list[list[str]] = []
