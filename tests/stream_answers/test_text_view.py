@@ -79,6 +79,23 @@ def test_an_attempt_that_dies_while_it_repeats_changes_nothing() -> None:
     assert stream.shown == "Hello world"
 
 
+def test_what_a_run_says_that_no_model_said_is_shown_too() -> None:
+    stream = Stream()
+    stream.says("Hello wor")
+    stream.dies()
+    stream.says("Hello")
+    stream.says("!", source="run")
+    assert stream.shown == f"Hello wor{ASKED_AGAIN}Hello!"
+
+
+def test_an_agent_asked_by_an_agent_is_not_shown() -> None:
+    stream = Stream()
+    stream.says("To you")
+    stream.add("text", "s2", delta="to the other agent", item="m", depth=1)
+    stream.says("!")
+    assert stream.shown == "To you!"
+
+
 def test_sources_are_told_apart() -> None:
     stream = Stream()
     stream.says("one ", source="s1")

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from perdure.stream_answers.answer import KEEP_ALIVE_S
-from perdure.stream_answers.sse import KEEP_ALIVE, MEDIA_TYPE
+from perdure.streams.sse import KEEP_ALIVE, MEDIA_TYPE
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 

@@ -36,12 +36,14 @@ class TextView:
         if (superseded := superseded_by(event)) is not None:
             self._supersede(superseded[0])
             return ""
+        text = ""
+        if event.source == RUN:  # it follows from the record, so all that was said before is complete
+            text = "".join(_print_anew(source) for source in self._sources.values() if source.stale)
         if event.type == TEXT:
-            return self._say(event.source, str(json.loads(event.payload).get("delta", "")))
-        # What follows from the record comes after all that was said before it.
-        if event.source == RUN:
-            return "".join(_print_anew(source) for source in self._sources.values() if source.stale)
-        return ""
+            said = json.loads(event.payload)
+            if "depth" not in said:  # an agent that another one asks is not talking to the reader
+                text += self._say(event.source, str(said.get("delta", "")))
+        return text
 
     def _supersede(self, name: str) -> None:
         source = self._sources.setdefault(name, _Source())
