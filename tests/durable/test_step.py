@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from journal_server import serve, value_of
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SecretStr
 
 from perdure.durable import ONCE, RetryPolicy, step
 from perdure.durable.failures import is_transient, retry_after_ms
@@ -106,6 +106,40 @@ async def test_a_strangers_json_cannot_name_a_class_to_import() -> None:
         return await step("fetch", lambda: hostile)
 
     assert value_of(await serve(main).run()) == hostile
+
+
+@dataclass
+class Summit(Place):
+    first_climbed: int
+
+
+@dataclass
+class Trip:
+    to: Place
+
+
+class Account(BaseModel):
+    owner: Any
+    key: SecretStr = SecretStr("")
+    pin: int = Field(default=0, exclude=True)
+
+
+LOSSY: list[Any] = [
+    Trip(to=Summit("Eiger", Decimal(3967), 1858)),
+    Account(owner="Ada", key=SecretStr("sk-1")),
+    Account(owner="Ada", pin=1234),
+    Account(owner=Decimal(1)),
+]
+
+
+@pytest.mark.parametrize("result", LOSSY, ids=["subclass", "secret", "excluded", "untyped"])
+async def test_a_model_whose_json_would_bring_back_less_is_refused(result: Any) -> None:
+    async def main() -> str:
+        with pytest.raises(NotSerialisable, match="does not bring back all that it holds"):
+            await step("make", lambda: result)
+        return "refused"
+
+    assert value_of(await serve(main).run()) == "refused"
 
 
 @pytest.mark.parametrize("result", [object(), {1: "key"}, float("nan"), {"deep": [object()]}, {1, object()}])

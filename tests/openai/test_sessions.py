@@ -317,6 +317,18 @@ async def test_a_write_that_died_before_its_record_is_not_made_twice(
     assert plain(await make("ours").get_items()) == expected
 
 
+async def test_an_invocation_may_say_what_the_one_before_it_said(make: Make) -> None:
+    if type(make("ours")) is ListSession:
+        pytest.skip("a class by the protocol alone is covered where the runner calls it")
+
+    async def main() -> None:
+        await make("ours").add_items([{"role": "user", "content": "yes"}])
+
+    await ran(main)
+    await ran(main)
+    assert len(await make("ours").get_items()) == 2
+
+
 async def test_code_on_the_loop_uses_a_session_directly(make: Make) -> None:
     async def main() -> Any:
         session = make("ours")

@@ -153,6 +153,7 @@ class DurableContext(ObjectContext):
         self._driver = driver
         self._raw: Any = driver.context
         self._attempt = driver.attempt
+        self._resumes = self.is_replaying()
         self._progressed = False
 
     @property
@@ -202,10 +203,11 @@ class DurableContext(ObjectContext):
     def may_repeat(self) -> bool:
         """Whether a step that is issued now may have run in an earlier attempt, which died before its record.
 
-        Not so once this attempt was given the result of a step that it ran itself: a result is delivered only
-        when it is in the journal, so no earlier attempt had it, and none can have come this far.
+        Not so where the journal knows of no attempt that came as far as this run; and not once this attempt
+        was given the result of a step that it ran itself: a result is delivered only when it is in the
+        journal, so no earlier attempt had it, and none can have come this far.
         """
-        return not self._progressed
+        return self._resumes and not self._progressed
 
     def detach(self, cleanup: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Start a cleanup of the process's own resources on the real loop. It is not part of the run."""

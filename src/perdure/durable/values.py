@@ -95,12 +95,28 @@ def _plain(value: object, pointer: str, types: dict[str, str]) -> Json:
     if isinstance(value, (BaseModel, Enum, *_SCALARS)) or dataclasses.is_dataclass(value):
         try:
             types[pointer] = importable_name(cls)
-            return _adapter(cast(Any, cls)).dump_python(value, mode="json", warnings=False)
+            return _dumped(value, _adapter(cast(Any, cls)))
         except Exception as error:
             raise TypeError(f"{_at(pointer)} is a {cls.__qualname__}: {error}") from error
     raise TypeError(
         f"{_at(pointer)} is a {cls.__qualname__}, which is not JSON, a Pydantic model or a dataclass"
     )
+
+
+def _dumped(value: object, adapter: TypeAdapter[Any]) -> Json:
+    """A model's own JSON. Pydantic writes what the fields declare: a secret becomes asterisks, a subclass its
+    base class, an excluded field nothing. Nobody may find that out from a replay.
+    """
+    plain = adapter.dump_python(value, mode="json", warnings=False)
+    back = adapter.validate_python(plain)
+    if type(back) is not type(value) or (_compares(value) and back != value):
+        raise TypeError("its JSON does not bring back all that it holds")
+    return plain
+
+
+def _compares(value: object) -> bool:
+    """Whether equality is by what the objects hold, and not by which they are."""
+    return type(value).__eq__ is not object.__eq__
 
 
 def _key(key: object, pointer: str) -> str:
