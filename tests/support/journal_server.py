@@ -12,6 +12,7 @@ import asyncio
 import base64
 import inspect
 import json
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,7 @@ class JournalServer:
     version: int = 6
     invocation_id: str = "inv_1"
     sink: Callable[[int], Sink] | None = None  # where an attempt, the first is 1, publishes
+    patience_s: float = 0.0  # how long an attempt may be silent before it is suspended
 
     journal: list[Frame] = field(default_factory=list)
     waiting: list[Outcome] = field(default_factory=list)
@@ -194,7 +196,8 @@ class _Connection:
                 continue
             if self._server.waiting and self._output is None:
                 self._deliver()
-            else:  # nothing can come any more: the handler ends or suspends
+            elif self._output is not None or not await self._heard_more(app):
+                # nothing can come any more: the handler ends or suspends
                 self._close()
                 closed = True
 
@@ -208,6 +211,12 @@ class _Connection:
             quiet = quiet + 1 if heard == self._heard else 0
             heard = self._heard
         return not app.done()
+
+    async def _heard_more(self, app: asyncio.Future[Any]) -> bool:
+        heard, until = self._heard, time.monotonic() + self._server.patience_s
+        while heard == self._heard and not app.done() and time.monotonic() < until:
+            await asyncio.wait((app,), timeout=0.002)
+        return heard != self._heard or app.done()
 
     def _deliver(self) -> None:
         frame = self._record_next()

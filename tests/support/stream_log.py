@@ -33,6 +33,11 @@ class StreamLog:
         added, self._sources[key] = append(len(kept), self._sources.get(key), batch, now_ms=0)
         kept.extend(added)
 
+    def forget(self) -> None:
+        """Lose everything."""
+        self.streams.clear()
+        self._sources.clear()
+
     def all(self, stream: str = "default") -> list[tuple[str, Any]]:
         """(type, data) of all events, superseded or not."""
         return [(event.type, json.loads(event.payload)) for event in self.streams[stream]]

@@ -138,11 +138,11 @@ class Driver:
             assert self._main is not None
             await self._until_done(self._main)
             await self._finish()
-            await self._flush()
+            await self._empty_outbox()
         except DisconnectedException:
             raise
         except (Exception, SdkInternalBaseException):  # it suspends or fails: our words go out before its own
-            await self._flush()
+            await self._empty_outbox()
             raise
         finally:
             self.loop.abandon()
@@ -225,9 +225,9 @@ class Driver:
         await self._turn(lambda: last.append(self.loop.create_task(wind_up(), name="wind up")))
         await self._until_done(last[0])
 
-    async def _flush(self) -> None:
+    async def _empty_outbox(self) -> None:
         if (outbox := self.attempt.opened()) is not None:
-            await outbox.flush()
+            await outbox.empty()
 
     async def _turn(self, wake: Callable[[], object]) -> None:
         """Run the deterministic loop until it is idle, from a callback: see `run_until_idle`."""

@@ -19,6 +19,7 @@ import contextvars
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from restate.context import AttemptFinishedEvent
 
@@ -118,22 +119,29 @@ class Outbox:
                 self._unsent.setdefault(stream, deque()).append(_Unsent(retried, 0))
             self._wake(stream)
 
-    async def flush(self, source: Source | None = None) -> None:
-        """Wait until what was published up to now, by one source or by all, is on disk.
+    async def flush(self, source: Source) -> None:
+        """Wait until what a source has published is on disk.
 
         Not longer than `WAIT_S_MAX`, and not at all while the streams are known to be out of reach.
         """
+        await self._wait_while(lambda: self._reachable and self._holds(source))
+
+    async def room(self) -> None:
+        """Wait, as long as `flush` does, while more than half of the bound is used up."""
+        if self._unsent_bytes > UNSENT_BYTES_MAX // 2:
+            await self._wait_while(lambda: self._reachable and self._unsent_bytes > UNSENT_BYTES_MAX // 2)
+
+    async def empty(self) -> None:
+        """Wait until all is on disk, `WAIT_S_MAX` at most. What is left then, only a replay can publish."""
+        await self._wait_while(self._holds)
+
+    async def _wait_while(self, condition: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(WAIT_S_MAX):
-                while self._reachable and self._waits(source):
+                while condition():
                     await self._next_progress()
         except TimeoutError:
             self._unreachable("no answer")
-
-    async def room(self) -> None:
-        """Wait, as `flush` does, until half of the bound is free."""
-        if self._unsent_bytes > UNSENT_BYTES_MAX // 2:
-            await self.flush()
 
     def _has_room(self, size: int) -> bool:
         return self._over or self._unsent_bytes + size <= UNSENT_BYTES_MAX
@@ -197,7 +205,7 @@ class Outbox:
         source = unsent.source
         batch = Batch(source.name, source.attempt, unsent.offset, tuple(unsent.events))
         delay_s = 0.02
-        while not self._over and stream not in source.lost:
+        while not self._over:
             if self._attempt_finished.is_set():
                 raise AttemptOver
             try:
@@ -231,7 +239,7 @@ class Outbox:
             self._changed.notify_all()
         self._progressed()
 
-    def _waits(self, source: Source | None) -> bool:
+    def _holds(self, source: Source | None = None) -> bool:
         with self._changed:
             batches = [*self._sending.values(), *(batch for sent in self._unsent.values() for batch in sent)]
         return any(source is None or batch.source.name == source.name for batch in batches)
@@ -248,6 +256,8 @@ class Outbox:
                 progress.set_result(None)
 
     def _lose(self, source: Source, stream: str, why: str) -> None:
+        if stream in source.lost:
+            return
         source.lost.add(stream)
         logger.warning(
             "streams: stream %r misses events of %r from %s on: %s",
