@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -11,7 +10,8 @@ from perdure.client.backoff import Tries
 from perdure.client.bodies import answer_error
 from perdure.client.exchange import Exchange, is_in_between, words_of
 from perdure.errors import ClientError, StreamGap
-from perdure.streams.events import ATTEMPT, END, StreamEvent
+from perdure.streams.events import END, StreamEvent
+from perdure.streams.sse import event_of
 
 _ENDED_ALREADY = 204
 
@@ -37,7 +37,7 @@ async def follow(
                     async for frame in source:
                         if not frame.data:  # only `retry:`, and our back-off knows better
                             continue
-                        event = event_of(frame)
+                        event = event_of(frame.id, frame.event, frame.data)
                         if expected is not None and event.index != expected:
                             raise StreamGap(f"event {event.index} came where {expected} is next")
                         expected = event.index + 1
@@ -55,13 +55,3 @@ async def follow(
         except httpx2.TransportError as error:
             problem, cause = f"{exchange.url} breaks off: {words_of(error)}", error
         await tries.pause(problem, cause)
-
-
-def event_of(frame: httpx2.ServerSentEvent) -> StreamEvent:
-    """The event of a frame: its payload is the frame's data without what the log adds to it."""
-    data = json.loads(frame.data)
-    at_ms, source = data.pop("at"), data["source"]
-    if frame.event != ATTEMPT:  # an `attempt` tells whose events are superseded: its own source's
-        del data["source"]
-    payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return StreamEvent(int(frame.id), frame.event, payload, source, at_ms)
