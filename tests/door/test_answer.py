@@ -94,6 +94,11 @@ def test_events_of_the_same_name_that_mean_something_else_are_let_be() -> None:
     )  # fmt: skip
 
 
+def test_what_a_run_inside_the_run_says_is_no_answer() -> None:
+    inner = ("s1", "text", {"delta": "x", "item": 0, "depth": 1})
+    assert steps(inner, text("a", "s2"), end("a"))[0] == ("delta", (0, "a"))
+
+
 def test_a_failure_leaves_its_texts_open() -> None:
     failed = ("run", "end", {"status": "failed", "code": 500, "message": "no"})
     assert steps(text("a"), failed) == [("delta", (0, "a")), ("ended", Failed(500, "no"))]

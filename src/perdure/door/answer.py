@@ -16,9 +16,9 @@ from typing import Any
 from perdure.stream_answers.answer import EVENTS_PER_READ
 from perdure.stream_answers.log import Log
 from perdure.streams.assemble import superseded_by
-from perdure.streams.events import END, StreamEvent
+from perdure.streams.events import END, TEXT, StreamEvent
 
-_TEXT, _MESSAGE = "text", "message"
+_MESSAGE = "message"
 
 
 @dataclass(slots=True)
@@ -92,16 +92,17 @@ class Answer:
             yield from self._end(event)
         elif (told := superseded_by(event)) is not None:
             yield from self._supersede(*told)
-        elif event.type == _TEXT:
+        elif event.type == TEXT:
             yield from self._text(event)
         elif event.type == _MESSAGE:
-            said = json.loads(event.payload).get("text")
+            said = event.data.get("text")
             yield from self._done([part for part in self._open if part.text == said])
 
     def _text(self, event: StreamEvent) -> Iterator[Step]:
-        payload = json.loads(event.payload)
-        delta, item = payload.get("delta"), payload.get("item")
+        delta, item = event.data.get("delta"), event.data.get("item")
         if not isinstance(delta, str) or not delta:  # a handler may call events of its own so
+            return
+        if event.data.get("depth"):  # what a run inside the run says is no answer
             return
         part = next((p for p in self._open if (p.source, p.item) == (event.source, item)), None)
         if part is None:
@@ -132,7 +133,7 @@ class Answer:
             yield Done(part)
 
     def _end(self, event: StreamEvent) -> Iterator[Step]:
-        end = json.loads(event.payload)
+        end = event.data
         if end["status"] != "succeeded":
             yield Ended(None, Failed(int(end.get("code", 500)), str(end.get("message", ""))))
             return
