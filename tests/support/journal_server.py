@@ -77,6 +77,7 @@ class JournalServer:
     errors: list[str] = field(default_factory=list)
     retry_errors: bool = False
     attempt_headers: dict[str, str] = field(default_factory=dict)
+    _connection: _Connection | None = None
 
     def __post_init__(self) -> None:
         command = pb.InputCommand(value=pb.Value(content=self.request))
@@ -92,7 +93,7 @@ class JournalServer:
     async def attempt(self) -> pb.OutputCommand | None:
         """One attempt; its output, or None if it was suspended or its connection broke."""
         self.attempts += 1
-        connection = _Connection(self)
+        connection = self._connection = _Connection(self)
         if self.sink is None:
             return await connection.talk()
         token = f"{self.invocation_id} {self.attempts}"
@@ -101,6 +102,11 @@ class JournalServer:
             return await connection.talk()
         finally:
             forget(token)
+
+    def break_now(self) -> None:
+        """Break the connection of the running attempt."""
+        assert self._connection is not None
+        self._connection.broken = True
 
     def resume_from(self, journal: Sequence[Frame]) -> None:
         """Start over with a journal that another server left, as after a crash of the server itself."""
@@ -149,7 +155,7 @@ class _Connection:
         self._decoder = FrameDecoder()
         self._heard = 0
         self._output: pb.OutputCommand | None = None
-        self._broken = False
+        self.broken = False
 
     async def talk(self) -> pb.OutputCommand | None:
         server = self._server
@@ -180,7 +186,7 @@ class _Connection:
         The SDK's state machine must never hear of both."""
         for outcome in [outcome for outcome in self._server.waiting if outcome.name.startswith("run")]:
             self._server.waiting.remove(outcome)
-            if not self._broken and self._output is None:
+            if not self.broken and self._output is None:
                 self._server.journal.append(outcome.frame)
 
     async def _converse(self, app: asyncio.Future[Any]) -> None:
@@ -189,7 +195,7 @@ class _Connection:
             self._close()
             closed = True
         while not app.done():
-            if self._broken:
+            if self.broken:
                 self._inbox.put_nowait({"type": "http.disconnect"})
                 return
             if not await self._quiet(app) or closed:
@@ -206,7 +212,7 @@ class _Connection:
 
     async def _quiet(self, app: asyncio.Future[Any]) -> bool:
         heard, quiet = self._heard, 0
-        while quiet < _QUIET_ROUNDS and not app.done() and not self._broken:
+        while quiet < _QUIET_ROUNDS and not app.done() and not self.broken:
             await asyncio.sleep(0 if quiet < _QUIET_ROUNDS - 1 else 0.0005)
             quiet = quiet + 1 if heard == self._heard else 0
             heard = self._heard
@@ -237,7 +243,7 @@ class _Connection:
         server.journal.append(frame)
         if len(server.journal) in server.break_after:
             server.break_after.discard(len(server.journal))
-            self._broken = True
+            self.broken = True
 
     def _send(self, body: bytes) -> None:
         self._inbox.put_nowait({"type": "http.request", "body": body, "more_body": True})
@@ -248,7 +254,7 @@ class _Connection:
     async def _listen(self, event: dict[str, Any]) -> None:
         self._heard += 1
         for frame in self._decoder.feed(event.get("body", b"")):
-            if not self._broken:
+            if not self.broken:
                 self._hear(frame)
 
     def _hear(self, frame: Frame) -> None:

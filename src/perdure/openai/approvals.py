@@ -25,10 +25,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from restate.exceptions import TerminalError
 from restate.serde import BytesSerde
 
-from perdure.durable import ONCE, DurableContext, current, step
+from perdure.durable import ONCE, DurableContext, current, publish, step
 from perdure.durable.values import Json
 from perdure.errors import NotDurable
 from perdure.openai.context_changes import step_in_context
+from perdure.openai.options import current_options
 
 ANNOUNCEMENT_VERSION = 1
 
@@ -115,6 +116,8 @@ async def _answer(context: DurableContext, question: Question, timeout_ms: int |
         asked = await step(
             f"approval {question.tool}", _announce, question, awakeable_id, timeout_ms, asked, problem
         )
+        assert asked is not None
+        publish("approval", {**asked}, stream=current_options().stream)
         try:
             return Decision.model_validate_json(await answer)
         except ValidationError as error:
