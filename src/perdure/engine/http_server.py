@@ -10,10 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from perdure.errors import EngineError, PortInUse
 
 SHUTDOWN_S = 1
+CUT_S = 0.5
+"""Clients that do not take their answer have so long, of that, before their connection is cut."""
 
 
 def bind(address: str, option: str) -> socket.socket:
@@ -93,6 +96,18 @@ class _EmbeddedServer(uvicorn.Server):
         """As uvicorn's, and then say so."""
         await super().startup(sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which would cancel what a client does not take, and log each as an error."""
+        cut = asyncio.get_running_loop().call_later(CUT_S, self._cut_stalled)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut_stalled(self) -> None:
+        for connection in list(self.server_state.connections):
+            flow: FlowControl | None = getattr(connection, "flow", None)
+            if flow is not None and flow.write_paused:
+                connection.transport.abort()
 
     async def main_loop(self) -> None:
         """As uvicorn's (a tick ten times a second keeps the Date header right), but it ends when told to."""

@@ -75,7 +75,7 @@ class Promises(Protocol):
         """This invocation waits for no promise any more."""
 
 
-STREAM_READ_BYTES = 128 * 1024
+STREAM_READ_BYTES = 32 * 1024
 """Of payloads that are read at once: it is what a reader holds whose socket takes no more."""
 
 

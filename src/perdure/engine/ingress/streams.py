@@ -49,6 +49,7 @@ class InvocationLog:
         return self._store.streams.length(self._id, self._stream) + ended, ended
 
     async def read(self, start: int, count: int) -> list[StreamEvent]:
+        self._requests.check_open()
         invocation = self._invocation()
         if invocation.created_at_ms != self._created_at_ms:
             # Purged and called again under the same key: its indexes mean something else.

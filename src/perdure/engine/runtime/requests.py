@@ -83,8 +83,7 @@ class Requests:
         while self._store.streams.length(invocation_id, stream) <= index:
             if self.output(invocation_id) is not None:
                 return False
-            if self._is_closed:
-                raise _gone()
+            self.check_open()
             reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._reading[invocation_id].add(reader)
             try:
@@ -146,8 +145,7 @@ class Requests:
         """Wait for the result. Raises RequestError(503) when the engine shuts down."""
         if (result := self.output(invocation_id)) is not None:
             return result
-        if self._is_closed:
-            raise _gone()
+        self.check_open()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting = self._waiting[invocation_id]
         waiting.append(future)
@@ -157,6 +155,11 @@ class Requests:
             waiting.remove(future)
             if not waiting:
                 self._waiting.pop(invocation_id, None)
+
+    def check_open(self) -> None:
+        """Raises RequestError(503) once the engine shuts down: whoever reads or waits on comes back."""
+        if self._is_closed:
+            raise _gone()
 
     # ---- from the engine
 
