@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 import restate
-from agents import Agent, AgentsException, RunContextWrapper, Usage, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    AgentsException,
+    RunContextWrapper,
+    Runner,
+    Usage,
+    function_tool,
+    set_tracing_disabled,
+)
 from journal_server import JournalServer, value_of
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
-from perdure import Budget, BudgetExceeded, DurableOptions, DurableRunner, Price, spent
+from perdure import Budget, BudgetExceeded, DurableOptions, DurableRunner, Price, durable_tool, spent
 from perdure.errors import NotDurable
 from perdure.openai import Spent, durable
 from perdure.openai.budget import Ledger
@@ -310,3 +318,45 @@ def test_a_ledger_adds_up_every_field() -> None:
     for _ in range(2):
         ledger.charge(Spent(**dict.fromkeys(names, 3)))
     assert vars(ledger.spent) == dict.fromkeys(names, 6)
+
+
+# ---- runs that no budget can count
+
+
+@function_tool
+async def ask_colleague(question: str) -> str:
+    return str(
+        (await Runner.run(Agent(name="Colleague", model=ScriptedModel(["42"])), question)).final_output
+    )
+
+
+def asking(tool: Any) -> Agent[Any]:
+    return Agent(
+        name="Boss",
+        tools=[tool],
+        model=NamedModel([ToolCall("ask_colleague", {"question": "why?"}), "done"]),
+    )
+
+
+@pytest.mark.parametrize("suspend_always", [False, True])
+async def test_a_run_inside_of_a_plain_tool_is_refused_where_there_is_a_budget(suspend_always: bool) -> None:
+    """Without a budget it is what the tool does, whatever it is: one entry."""
+    server = asked(running(asking(ask_colleague), Budget(calls=9)), suspend_always=suspend_always)
+    failure = (await server.run()).failure
+    assert "agent 'Colleague' was run inside the step 'ask_colleague'" in failure.message
+    assert "@perdure.durable_tool" in failure.message
+
+    async def run(ctx: restate.Context, message: str) -> Any:
+        return (await DurableRunner.run(asking(ask_colleague), message)).final_output
+
+    assert value_of(await asked(run, suspend_always=suspend_always).run()) == "done"
+
+
+async def test_a_run_inside_of_a_durable_tool_is_counted() -> None:
+    @durable_tool
+    async def ask_colleague(question: str) -> str:
+        agent = Agent(name="Colleague", model=NamedModel(["42"]))
+        return str((await Runner.run(agent, question)).final_output)
+
+    server = asked(running(asking(ask_colleague), Budget(calls=9)), suspend_always=True)
+    assert value_of(await server.run())[:2] == ["done", 3]

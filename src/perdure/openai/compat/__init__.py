@@ -12,6 +12,7 @@ from perdure.durable import on_deterministic_loop
 from perdure.durable.context import enclosing_step
 from perdure.openai.compat import (
     approvals,
+    budget,
     error_handlers,
     guardrails,
     handoffs,
@@ -32,6 +33,7 @@ __all__ = ["Point", "install"]
 
 _CONCERNS = (
     models,
+    budget,
     streaming,
     tool_functions,
     tools,
@@ -60,7 +62,7 @@ def install() -> None:
     replacements = [
         (*item, on_deterministic_loop) for concern in _CONCERNS for item in concern.REPLACEMENTS.items()
     ]
-    replacements += [(*item, in_step) for item in models.IN_STEPS.items()]
+    replacements += [(*item, in_step) for item in {**models.IN_STEPS, **budget.IN_STEPS}.items()]
     replacements += [(*item, tracing.in_attempt) for item in tracing.IN_ATTEMPTS.items()]
     found = [(*point.find(), point.name, replacement, where) for point, replacement, where in replacements]
     for holder, original, name, replacement, where in found:
