@@ -6,9 +6,9 @@ import json
 
 import pytest
 import restate
-from agents import Agent, function_tool
+from agents import Agent, RunContextWrapper
 
-from perdure import DurableRunner, step
+from perdure import DurableOptions, DurableRunner, RetryPolicy, function_tool, step
 from perdure.cli.step_value import readable
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
@@ -38,6 +38,41 @@ async def fail(ctx: restate.Context) -> None:
         raise ValueError("not today")
 
     await durable.run(ctx, lambda: step("refuse", refuse))
+
+
+@service.handler()
+async def orchestrate(ctx: restate.Context, choice: str) -> None:
+    """One step of a kind."""
+    context: dict[str, object] = {"visits": 0, "greeted": True}
+
+    @function_tool
+    def visit(wrapper: RunContextWrapper[dict[str, object]]) -> str:
+        wrapper.context["visits"] = 1
+        del wrapper.context["greeted"]
+        return "visited"
+
+    @function_tool(retry=RetryPolicy(initial_delay_ms=1, factor=1))
+    def connect() -> str:
+        if not failures:
+            failures.append(1)
+            raise ConnectionError("line is busy")
+        return "connected"
+
+    @function_tool(once=True)
+    def pay() -> str:
+        return "paid"
+
+    @function_tool(needs_approval=True)
+    def fire(name: str) -> str:
+        return "fired"
+
+    failures: list[int] = []
+    tools = {"visit": visit, "connect": connect, "pay": pay, "fire": fire}
+    arguments = {"name": "Bob"} if choice == "fire" else {}
+    model = ScriptedModel([ToolCall(choice, arguments), "done"])
+    options = DurableOptions(approval_timeout_ms=1000)
+    agent = Agent("A", model=model, tools=[tools[choice]])
+    await DurableRunner.run(agent, "?", context=context, options=options)
 
 
 async def told(handler: str, *body: object) -> list[tuple[str, tuple[str, bool]]]:
@@ -70,6 +105,45 @@ async def test_a_tool_that_failed() -> None:
 @pytest.mark.anyio
 async def test_a_step_that_failed() -> None:
     assert await told("fail") == [("refuse", ("ValueError: not today", True))]
+
+
+@pytest.mark.anyio
+async def test_what_a_tool_changed_in_the_context() -> None:
+    assert (await told("orchestrate", "visit"))[1] == ("visit", ("visited  (changed visits, greeted)", False))
+
+
+@pytest.mark.anyio
+async def test_a_tool_that_is_tried_again() -> None:
+    _, (_, (busy, failed)), connected, _ = await told("orchestrate", "connect")
+    assert (busy, failed) == ("ConnectionError: line is busy, tried again after 1 ms", True)
+    assert connected == ("connect", ("connected", False))
+
+
+@pytest.mark.anyio
+async def test_a_claim_shows_the_idempotency_key() -> None:
+    _, (claim, (key, _)), paid, _ = await told("orchestrate", "pay")
+    assert claim == "claim pay"
+    assert key.startswith("inv_")
+    assert key.endswith("/call_0_0")
+    assert paid == ("pay", ("paid", False))
+
+
+@pytest.mark.anyio
+async def test_an_approval_shows_what_is_asked() -> None:
+    _, (name, (text, _)), *_ = await told("orchestrate", "fire")
+    assert name == "approval fire"
+    assert text.startswith("sign_1")
+    assert text.endswith(' asks for fire({"name": "Bob"})')
+
+
+def test_a_background_response_and_a_step_that_was_begun_before() -> None:
+    assert readable('{"ok":{"pending":"resp_1"}}') == ("resp_1, not answered yet", False)
+    assert readable('{"ok":{"failed":"overloaded","delay_ms":5}}') == (
+        "overloaded, tried again after 5 ms",
+        True,
+    )
+    assert readable('{"ok":1,"again":true}') == ("1  (begun before)", False)
+    assert readable('{"misuse":"a step in a step"}') == ("a step in a step", True)
 
 
 @pytest.mark.parametrize(

@@ -19,29 +19,53 @@ def readable(preview: str) -> tuple[str, bool]:
     except ValueError:  # not JSON, or cut
         return preview.removeprefix('{"ok":'), False
     match envelope:
-        case {"ok": {"output": output, "is_error": True}}:
-            return _plain(output), True
         case {"ok": value, **rest} if rest.keys() <= _BESIDE:
-            return _value(value), False
+            text, failed = _value(value)
         case {"error": {"type": str(kind), "message": str(message)} as error, **rest} if (
             rest.keys() <= _BESIDE
         ):
             name = kind.rpartition(":")[2]
-            retry = f", tried again after {error['retry_in_ms']} ms" if "retry_in_ms" in error else ""
-            return f"{name}: {message}{retry}", True
+            text, failed = f"{name}: {message}{_tried_again(error.get('retry_in_ms'))}", True
+        case {"misuse": str(message), **rest} if not rest:
+            return message, True
         case _:
             return preview, False
+    return f"{text}{_notes(envelope)}", failed
 
 
-def _value(value: object) -> str:
+def _value(value: object) -> tuple[str, bool]:
     match value:
         case {"version": int(), "output": list(items), "usage": Mapping() as usage}:
             said = "; ".join(_item(item) for item in items) or "nothing"
-            return f"{said}{_tokens(usage)}"
-        case {"output": output, **rest} if not rest:
-            return _plain(output)
+            return f"{said}{_tokens(usage)}", False
+        case {"pending": str(response_id), **rest} if not rest:
+            return f"{response_id}, not answered yet", False
+        case {"failed": str(error), "delay_ms": int(delay_ms), **rest} if not rest:
+            return f"{error}{_tried_again(delay_ms)}", True
+        case {"again_in_ms": int(delay_ms), "error": str(error), **rest} if not rest:
+            return f"{error}{_tried_again(delay_ms)}", True
+        case {"output": output, **rest} if rest.keys() <= {"types", "as_annotated", "is_text", "is_error"}:
+            return _plain(output), "is_error" in rest
+        case {"claim": str(), "key": str(key), **rest} if not rest:
+            return key, False
+        case {"awakeable_id": str(awakeable_id), "tool": str(tool), "arguments": arguments, "asked_at": _}:
+            return f"{awakeable_id} asks for {tool}({_plain(arguments)})", False
         case _:
-            return _plain(value)
+            return _plain(value), False
+
+
+def _tried_again(delay_ms: int | None) -> str:
+    return "" if delay_ms is None else f", tried again after {delay_ms} ms"
+
+
+def _notes(envelope: Mapping[str, Any]) -> str:
+    """What the entry says beside its outcome."""
+    changes = envelope.get("changes") or {}
+    changed = [*changes.get("set", ()), *changes.get("delete", ())]
+    notes = [f"changed {', '.join(pointer[1:] or 'the context' for pointer in changed)}"] if changed else []
+    if envelope.get("again"):
+        notes.append("begun before")
+    return f"  ({'; '.join(notes)})" if notes else ""
 
 
 def _item(item: object) -> str:
