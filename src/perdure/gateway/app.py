@@ -17,6 +17,7 @@ from perdure.gateway.followed_streams import FollowedStreams
 from perdure.gateway.proxy import Proxy, Receive, Scope, Send, request_to
 from perdure.gateway.restate_server import UNREACHABLE, RestateServer
 from perdure.stream_answers.answer import stream_answer
+from perdure.stream_answers.browser import module_response
 from perdure.stream_answers.call import wants_stream
 from perdure.stream_answers.cursor import stream_name
 
@@ -58,6 +59,8 @@ class _Door:
             if request.method != "GET":
                 raise RequestError(405, "method not allowed")
             response = await self._read(request, path[1:-1])
+        elif path == ["restate", "client.js"] and request.method == "GET":
+            response = module_response()
         elif request.method in _CALL and (send_path := _send_path(request, path)) and wants_stream(request):
             response = await self._call(request, send_path)
         await (response or self._proxy)(scope, receive, send)

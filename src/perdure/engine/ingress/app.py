@@ -24,6 +24,7 @@ from perdure.engine.ingress.streams import StreamRoutes
 from perdure.engine.ingress.target_path import segments
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
+from perdure.stream_answers.browser import module_response
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -63,6 +64,8 @@ class _Ingress:
         match path:
             case ["restate", "health"]:
                 return _READ, self._health
+            case ["restate", "client.js"]:
+                return _READ, self._client_module
             case ["restate", "awakeables" | "a", _, "resolve" | "reject"]:
                 return _WRITE, self._completions.awakeable
             case ["restate", "signals", _, _, "resolve" | "reject"]:
@@ -99,6 +102,9 @@ class _Ingress:
                 return _CALL, self._invocations.by_path
             case _:
                 raise RequestError(400, f"bad path: /{'/'.join(path)}: write /service/handler")
+
+    async def _client_module(self, request: Request) -> Response:
+        return module_response()
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"services": self._engine.store.deployments.service_names()})
