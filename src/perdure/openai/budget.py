@@ -219,8 +219,8 @@ def refuse_uncounted(agent: str) -> None:
     """
     if (scope := enclosing_step()) is not None and _ledgers.get():
         raise scope.refuse(
-            f"agent {agent!r} was run inside the step {scope.name!r}, which is one journal entry, so its model "
-            "calls are out of reach of the run's budget. Put @perdure.durable_tool on the tool in place of "
+            f"agent {agent!r} was run inside the step {scope.name!r}, which is one journal entry, so the "
+            "budget cannot count its model calls. Put @perdure.durable_tool on the tool in place of "
             "@function_tool, or give the agent as a tool: tools=[agent.as_tool(...)]"
         )
 
