@@ -193,6 +193,20 @@ async def test_bad_input(engine, publisher) -> None:
     assert engine.server.engine.store.streams.length(invocation_id, "default") == 0
 
 
+async def test_a_restart_as_new_begins_with_empty_streams(engine, publisher) -> None:
+    run, invocation_id, path = await started(engine, publisher)
+    await run.publish("a")
+    run.finish()
+    await engine.attach(invocation_id)
+    restarted = await engine.admin.patch(f"/invocations/{invocation_id}/restart-as-new")
+    run = await publisher.runs.get()
+    await run.publish("b")
+    run.finish()
+    new_path = f"/restate/invocation/{restarted.json()['new_invocation_id']}/stream"
+    assert told(await read_all(engine.ingress, new_path)) == [(0, "b"), (1, "end")]
+    assert told(await read_all(engine.ingress, path)) == [(0, "a"), (1, "end")]
+
+
 async def test_a_reader_that_leaves_is_forgotten(engine, publisher) -> None:
     run, _, path = await started(engine, publisher)
     async with reading(engine.ingress, path):
