@@ -13,6 +13,7 @@ import perdure
 SOURCE = Path(perdure.__file__).parent
 
 # Each room may import itself and what is listed; the longest matching name is a module's room.
+DOOR = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.stream_answers"}
 ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
@@ -30,7 +31,7 @@ ROOMS = {
     "perdure.streams": {"perdure.errors"},
     "perdure.stream_answers": {"perdure.errors", "perdure.streams"},
     "perdure.protocol": {"perdure.errors"},
-    "perdure.door": {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.stream_answers"},
+    "perdure.door": DOOR,
     "perdure.engine": ENGINE,
     "perdure.engine.core": ENGINE_CORE,
     "perdure.engine.storage": STORAGE,
@@ -41,7 +42,7 @@ ROOMS = {
     "perdure.engine.ingress": INGRESS,
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},
-    "perdure.gateway": {"perdure.errors", "perdure.streams", "perdure.stream_answers"},
+    "perdure.gateway": DOOR | {"perdure.door"},
     "perdure.durable": {"perdure.errors", "perdure.streams"},
     "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
     "perdure.client": {"perdure.errors", "perdure.streams"},

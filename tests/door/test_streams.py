@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import storyteller
-from embedded_engine import EmbeddedEngine
 from openai import APIConnectionError, APIError, AsyncOpenAI
+from streaming_engine import StreamingEngine
 
 pytestmark = pytest.mark.anyio
 
+TARGET = storyteller.__file__
 SAME, OTHER = "Once upon a time there was an end.", "A long time ago."
 OPENING = "".join(storyteller.OPENING)
-
-
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedEngine]:
-    directory = tmp_path_factory.mktemp("stories")
-    target = str(Path(storyteller.__file__))
-    engine = EmbeddedEngine(target, directory, env={"NOTES_DIRECTORY": str(directory)})
-    await engine.start()
-    yield engine
-    engine.kill()
 
 
 def said(events: list[Any], status: str) -> list[str]:
@@ -102,22 +92,37 @@ async def test_a_response_waits_for_its_object(client: AsyncOpenAI) -> None:
     await client.responses.cancel(second.id)
 
 
-async def test_a_stream_is_read_on_after_the_process_was_killed(
-    engine: EmbeddedEngine, client: AsyncOpenAI
+async def read_until_opened(
+    client: AsyncOpenAI, response_id: str, opened: Callable[[], Awaitable[None]], events: list[Any]
 ) -> None:
+    """Read a stream into `events`, to its end if it has one; call `opened` once the opening has been told."""
+    async for event in await client.responses.retrieve(response_id, stream=True):
+        events.append(event)
+        if event.type == "response.output_text.delta" and event.delta == storyteller.OPENING[-1]:
+            await opened()
+
+
+async def test_the_handlers_process_is_killed(engine: StreamingEngine, client: AsyncOpenAI) -> None:
+    """The stream goes on by itself."""
     response = await client.responses.create(model="Story/killed", input=OTHER, background=True)
     events: list[Any] = []
+    await read_until_opened(client, response.id, engine.restart_handlers, events)
+    assert (said(events, "incomplete"), said(events, "completed")) == ([OPENING], [OTHER])
+    assert events[-1].response.output_text == OTHER
 
-    async def read_and_kill() -> None:
-        async for event in await client.responses.retrieve(response.id, stream=True):
-            events.append(event)
-            if event.type == "response.output_text.delta" and event.delta == storyteller.OPENING[-1]:
-                engine.kill()
+
+async def test_everything_is_killed(engine: StreamingEngine, client: AsyncOpenAI) -> None:
+    """The stream is read on after the last event that came."""
+    response = await client.responses.create(model="Story/killed", input=f"{OTHER} So.", background=True)
+    events: list[Any] = []
+
+    async def kill() -> None:
+        engine.kill()
 
     with pytest.raises(APIConnectionError):
-        await read_and_kill()
+        await read_until_opened(client, response.id, kill, events)
     await engine.start()
     events += await events_of(client, response.id, starting_after=events[-1].sequence_number)
     assert [event.sequence_number for event in events] == list(range(len(events)))
-    assert (said(events, "incomplete"), said(events, "completed")) == ([OPENING], [OTHER])
-    assert (await client.responses.retrieve(response.id)).output_text == OTHER
+    assert (said(events, "incomplete"), said(events, "completed")) == ([OPENING], [f"{OTHER} So."])
+    assert (await client.responses.retrieve(response.id)).output_text == f"{OTHER} So."

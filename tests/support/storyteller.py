@@ -1,6 +1,6 @@
 """An agent whose model breaks off its story: the first try ends in an error, or waits to be killed.
 
-NOTES_DIRECTORY keeps what outlives the process: how often each story was begun.
+HOLDS keeps what outlives the process: which stories were begun.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _say(text: str) -> str:
     return text
 
 
-def _is_first(what: str) -> bool:
-    note = Path(os.environ["NOTES_DIRECTORY"], what)
+def _is_first(story: str) -> bool:
+    note = Path(os.environ["HOLDS"], story)
     begun = note.exists()
     note.touch()
     return not begun
@@ -58,7 +58,7 @@ async def killed(ctx: restate.Context, text: str) -> str:
     """Tells `text`; the first time it waits at the end of the opening, for a test that kills the process."""
 
     async def tell() -> str:
-        if _is_first("killed"):
+        if _is_first(text):
             _say("".join(OPENING))
             await asyncio.Event().wait()
         return _say(text)

@@ -81,6 +81,7 @@ async def _gateway(
 ) -> None:
     from perdure.engine.http_server import HttpServer, bind
     from perdure.gateway.app import gateway_app
+    from perdure.gateway.door import restate_door
     from perdure.gateway.followed_streams import FollowedStreams
     from perdure.gateway.object_endpoint import object_endpoint, register
     from perdure.gateway.restate_server import RestateServer, http_client
@@ -97,7 +98,8 @@ async def _gateway(
         served = StreamObject(retention, server.is_over, streams.appended)
         await stack.enter_async_context(object_endpoint(served, *object_address))
         await register(admin_url, object_url)
-        http = await stack.enter_async_context(HttpServer(gateway_app(server, streams), socket))
+        door = restate_door(server, admin_url, streams)
+        http = await stack.enter_async_context(HttpServer(gateway_app(server, streams, door), socket))
         print(f"gateway of {restate_url} at {http.url}", file=sys.stderr)
         print(f"handlers publish with  PERDURE_STREAMS={restate_url}", file=sys.stderr)
         print(f"{NAME} is served at {object_url}, registered", file=sys.stderr, flush=True)

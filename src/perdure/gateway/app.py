@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from perdure.door.routes import PREFIX as OPENAI
+from perdure.door.routes import Door
 from perdure.errors import RequestError
 from perdure.gateway.followed_streams import FollowedStreams
 from perdure.gateway.proxy import Proxy, Receive, Scope, Send, request_to
@@ -25,7 +27,7 @@ _ERROR_SOURCE = "x-restate-error-source"
 _CALL = ("GET", "POST")
 
 
-def gateway_app(restate: RestateServer, streams: FollowedStreams) -> Starlette:
+def gateway_app(restate: RestateServer, streams: FollowedStreams, openai: Door) -> Starlette:
     """The ASGI app in front of a server. `streams` are followed there too."""
     # Any origin, as on restate-server's own ingress. A pattern, for the origin to be named in the answer.
     cors = Middleware(
@@ -37,25 +39,28 @@ def gateway_app(restate: RestateServer, streams: FollowedStreams) -> Starlette:
         expose_headers=["x-restate-id", "idempotency-expires", _ERROR_SOURCE],
     )
     return Starlette(
-        routes=[Route("/{path:path}", _Door(restate, streams))],
+        routes=[Route("/{path:path}", _Gateway(restate, streams, openai))],
         middleware=[cors],
         exception_handlers={RequestError: _told},
     )
 
 
-class _Door:
+class _Gateway:
     """Which requests are for a stream. An ASGI app, for the rest is passed on unread."""
 
-    def __init__(self, restate: RestateServer, streams: FollowedStreams) -> None:
+    def __init__(self, restate: RestateServer, streams: FollowedStreams, openai: Door) -> None:
         self._restate = restate
         self._streams = streams
+        self._openai = openai
         self._proxy = Proxy(restate.ingress_url, restate.http)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response: Response | None = None
         path = _segments(request)
-        if path[0] == "restate" and path[-1] == "stream":
+        if path[0] == OPENAI:
+            response = await self._openai.answer(request, path[1:])
+        elif path[0] == "restate" and path[-1] == "stream":
             if request.method != "GET":
                 raise RequestError(405, "method not allowed")
             response = await self._read(request, path[1:-1])
