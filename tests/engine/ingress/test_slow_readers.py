@@ -87,3 +87,25 @@ async def test_they_do_not_hold_up_the_engines_end(start_engine, capfd: pytest.C
     assert asyncio.get_running_loop().time() - began_at < 5
     assert capfd.readouterr().err == ""  # uvicorn's log does not propagate
     reader.close()
+
+
+async def test_one_whose_invocation_is_purged_meanwhile_is_cut(start_engine) -> None:
+    publisher = Publisher()
+    async with start_engine(*publisher.services) as engine:
+        invocation_id = await engine.send("Publisher/run")
+        run = await publisher.runs.get()
+        for _ in range(BATCHES):
+            await run.publish(*[WORD] * WORDS_EACH)
+        path = f"/restate/invocation/{invocation_id}/stream"
+        reader = connect(engine.server.ingress_url, path)
+        ids = await read_until(reader, b"id: 0\n")
+        run.finish()
+        await engine.attach(invocation_id)
+        assert (await engine.admin.patch(f"/invocations/{invocation_id}/purge")).status_code == 200
+
+        # It reads what was on its way to it, and then the answer ends, without an `end`.
+        ids += await read_until(reader)
+        assert ids == list(range(len(ids)))
+        assert len(ids) < BATCHES * WORDS_EACH
+        assert (await engine.ingress.get(path, headers={"last-event-id": str(ids[-1])})).status_code == 404
+        reader.close()
