@@ -349,7 +349,7 @@ class Try(Generic[T]):
 
     async def _act(self) -> T:
         action = self._action
-        if inspect.iscoroutinefunction(action) or inspect.iscoroutinefunction(type(action).__call__):
+        if is_async(action):
             return await cast(Awaitable[T], action(*self._args))
         thread = asyncio.ensure_future(asyncio.to_thread(action, *self._args))
         try:
@@ -370,6 +370,11 @@ class Try(Generic[T]):
             )
             return {"error": failures.to_json(unfit)}
         return {"ok": plain, "types": types} if types else {"ok": plain}
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether a call of it, a function or an object, makes a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _drop(thread: asyncio.Future[Any]) -> None:

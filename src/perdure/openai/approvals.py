@@ -26,6 +26,7 @@ from restate.exceptions import TerminalError
 from restate.serde import BytesSerde
 
 from perdure.durable import ONCE, DurableContext, current, publish, step
+from perdure.durable.step import is_async
 from perdure.durable.values import Json
 from perdure.errors import NotDurable
 from perdure.openai.context_changes import step_in_context
@@ -192,8 +193,7 @@ async def _said_once(
     It is one step, by the rule for tools: only an async one of a run with `context=ctx` runs on the
     deterministic loop, where it may make steps of its own. Then its answer is journaled.
     """
-    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-    if is_async and isinstance(run_context.context, restate.Context):
+    if is_async(function) and isinstance(run_context.context, restate.Context):
         answer = as_json(await function(*data))
 
         async def record() -> Json:
@@ -208,7 +208,7 @@ async def _said_once(
         said = function(*data)
         return _later(as_json, said) if inspect.isawaitable(said) else as_json(said)
 
-    return await step_in_context(entry, run_context, ask_async if is_async else ask)
+    return await step_in_context(entry, run_context, ask_async if is_async(function) else ask)
 
 
 async def _later(as_json: Callable[[Any], Json], said: Awaitable[Any]) -> Json:

@@ -24,9 +24,10 @@ from agents import (
 )
 from agents.sandbox import SandboxAgent
 
+from perdure.durable.step import is_async
 from perdure.openai.compat import parts, tool_functions
 from perdure.openai.hooks import overridden
-from perdure.openai.tools import is_async, takes_wrapper
+from perdure.openai.tools import takes_wrapper
 
 Kind = Literal["step", "orchestration", "provider", "refused"]
 """One journal entry; code on the deterministic loop, which makes entries of its own; run by the model's

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from agents import GuardrailFunctionOutput, RunContextWrapper, ToolGuardrailFunctionOutput
 
 from perdure.durable import ONCE, step, values
+from perdure.durable.step import is_async
 from perdure.openai.context_changes import step_in_context
-from perdure.openai.tools import is_async
 
 Verdict = TypeVar("Verdict", GuardrailFunctionOutput, ToolGuardrailFunctionOutput)
 

@@ -10,7 +10,7 @@ from agents import FunctionTool, UserError
 
 from perdure.durable import ONCE, RetryPolicy
 from perdure.durable.effect import OnUnknown
-from perdure.openai import tools
+from perdure.durable.step import is_async
 from perdure.openai.compat import tool_functions
 from perdure.openai.tool_options import ToolOptions
 
@@ -82,7 +82,7 @@ def durable_tool(function: Function | None = None, /, **options: Any) -> Functio
     """
 
     def decorate(function: Function) -> FunctionTool:
-        if not tools.is_async(function):
+        if not is_async(function):
             name = getattr(function, "__qualname__", repr(function))
             raise UserError(
                 f"@durable_tool needs an async function, and {name} is none: what orchestrates awaits its "

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from perdure.durable import current, failures
 from perdure.durable.effect import Happened, Judge, OnUnknown, claims, settled
-from perdure.durable.step import Codec
+from perdure.durable.step import Codec, is_async
 from perdure.errors import StepFailed, ToolFailed
 from perdure.openai import effects, tool_output
 from perdure.openai.context_changes import step_in_context
@@ -38,10 +38,6 @@ Entry = dict[str, Any]
 def asks_for_restate_context(function: Callable[..., object], context: ToolContext[Any]) -> bool:
     """Whether a tool's function is orchestrating code in this run."""
     return isinstance(context.context, restate.Context) and is_async(function) and takes_wrapper(function)
-
-
-def is_async(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def takes_wrapper(function: Callable[..., object]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from perdure.durable.step import is_async
 from perdure.openai.compat.point import Point
 from perdure.openai.error_handlers import journaled_answer
-from perdure.openai.tools import is_async
 
 _RESOLVES = tuple(
     Point(module, "resolve_run_error_handler_result", "error_handlers", "error_kind", "context_wrapper")
