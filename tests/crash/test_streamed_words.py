@@ -1,0 +1,26 @@
+"""The agent's process is killed while a model speaks; who reads the stream gets the whole answer, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fork_server import ForkServer
+from token_deaths import token_deaths
+
+from perdure.streams.events import ATTEMPT
+
+
+@pytest.mark.crash
+@pytest.mark.anyio
+@pytest.mark.timeout(300)
+async def test_the_text_that_a_reader_assembles_is_the_output_wherever_the_agent_died(tmp_path: Path) -> None:
+    """A sample; `make crash` dies at every word of every call."""
+    with ForkServer() as forks:
+        async with token_deaths(tmp_path, forks) as runs:
+            for turn, token in ((0, 1), (1, 0), (1, 1), (1, 6)):
+                reading = await runs.die(turn, token)
+                assert reading is not None
+                assert reading.faults() == []
+                assert reading.connections >= 2
+                assert ATTEMPT in [event.type for event in reading.events]
