@@ -89,7 +89,7 @@ def test_a_narrow_terminal_cuts_text_and_nothing_else(engine: Up) -> None:
     failed = engine.call("fail", "no such city " * 20)
     table = engine.invocations("list", COLUMNS="80").stdout
     assert max(len(line) for line in table.splitlines()) <= 80
-    assert re.search(rf"{failed} +Agent/fail +failed +\d+ms +\d+ms +\S", table)
+    assert re.search(rf"{failed} +Agent/fail +failed +[\d.]+m?s +[\d.]+m?s +\S", table)
     tree = engine.invocations("describe", failed, COLUMNS="80").stdout.partition("Agent/fail\n├")[2]
     assert max(len(line) for line in tree.splitlines()) <= 80
     assert tree.rstrip().endswith("…")
