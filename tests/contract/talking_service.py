@@ -58,6 +58,11 @@ async def refuse(ctx: restate.Context) -> str:
     raise TerminalError("not today", status_code=422)
 
 
+@talk.handler(journal_retention=timedelta(0), idempotency_retention=timedelta(0))
+async def say_and_forget(ctx: restate.Context, asked: dict[str, object]) -> str:
+    return await say(ctx, asked)
+
+
 @talks.main()
 async def run(ctx: restate.WorkflowContext, asked: dict[str, object]) -> str:
     return await durable.run(ctx, conversation, str(asked["label"]), list(asked["words"]))  # type: ignore

@@ -14,7 +14,8 @@ class Gateway:
     def __init__(self, ingress_url: str, admin_url: str, directory: Path, *options: str) -> None:
         port, object_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
-        addresses = ["--bind", f"127.0.0.1:{port}", "--object-bind", f"127.0.0.1:{object_port}"]
+        self.object_address = f"127.0.0.1:{object_port}"
+        addresses = ["--bind", f"127.0.0.1:{port}", "--object-bind", self.object_address]
         self.process = ChildProcess(
             [
                 PERDURE,

@@ -29,7 +29,7 @@ def gateway(
         typer.Option(envvar="PERDURE_RESTATE_ADMIN", metavar="URL", help="Its admin API."),
     ] = "http://127.0.0.1:9070",
     bind: Annotated[
-        str, typer.Option(envvar="PERDURE_BIND", metavar="HOST:PORT", help="Where clients come.")
+        str, typer.Option(envvar="PERDURE_GATEWAY_BIND", metavar="HOST:PORT", help="Where clients come.")
     ] = "127.0.0.1:8088",
     object_bind: Annotated[
         str,
