@@ -262,23 +262,6 @@ async def test_unknown_and_purged(engine: StreamingEngine, client: httpx2.AsyncC
     assert (answer.status_code, answer.json()["code"]) == (404, 404)
 
 
-async def test_an_invocation_that_is_not_retained(
-    engine: StreamingEngine, client: httpx2.AsyncClient, label: str
-) -> None:
-    """Who reads when it ends gets the end; after that there is nothing."""
-    hold = Hold(engine, label, 1)
-    body = {"label": label, "words": WORDS}
-    sent = await client.post("/Talk/say_and_forget/send", json=body)
-    path = f"/restate/invocation/{sent.json()['invocationId']}/stream"
-    async with reading(client, path) as events:
-        seen = [await anext(events)]
-        hold.let_go()
-        seen += [event async for event in events]
-    if seen[-1].type == "end":
-        assert_whole(seen)
-    assert (await client.get(path)).status_code == 404
-
-
 async def test_no_service_of_that_name(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/Nobody/say", json="x", headers={"accept": "text/event-stream"})
     assert (answer.status_code, answer.json()["code"]) == (404, 404)

@@ -121,6 +121,21 @@ async def test_the_server_is_killed_while_a_stream_is_read(
     assert seen[-1].data["output"] == "".join(WORDS)
 
 
+async def test_who_reads_when_an_invocation_that_is_not_retained_ends_gets_its_end(
+    engine: StreamingEngine, client: httpx2.AsyncClient
+) -> None:
+    label, held = hold(engine, 1)
+    sent = await client.post("/Talk/say_and_forget/send", json={"label": label, "words": WORDS})
+    path = f"/restate/invocation/{sent.json()['invocationId']}/stream"
+    async with reading(client, path) as events:
+        seen = [await anext(events)]
+        held.unlink()
+        seen += [event async for event in events]
+    assert words(seen) == "".join(WORDS)
+    assert seen[-1].data["output"] == "".join(WORDS)
+    assert (await client.get(path)).status_code == 404
+
+
 async def test_a_body_is_passed_on_as_it_comes(client: httpx2.AsyncClient) -> None:
     """In pieces, and with its headers: restate-server answers, not we."""
 
