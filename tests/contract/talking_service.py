@@ -17,8 +17,11 @@ import perdure
 from perdure import durable
 
 HOLDS = Path(os.environ["HOLDS"])
+# By default it is 70 attempts, and paused then: seven seconds, which a killed endpoint may take to start.
 RETRY = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=20), max_interval=timedelta(milliseconds=100)
+    initial_interval=timedelta(milliseconds=20),
+    max_interval=timedelta(milliseconds=100),
+    max_attempts=100_000,
 )
 
 talk = restate.Service("Talk", invocation_retry_policy=RETRY)
