@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import restate
@@ -81,6 +82,14 @@ async def forecast(ctx: restate.Context, city: str) -> dict[str, Any]:
 @desk.handler()
 async def add(ctx: restate.Context, number: int) -> int:
     return number
+
+
+NOT_RETAINED = {"journal_retention": timedelta(0), "idempotency_retention": timedelta(0)}
+
+
+@desk.handler(**NOT_RETAINED)
+async def whisper(ctx: restate.Context, message: str) -> str:
+    return f"{message}..."
 
 
 @desk.handler(ingress_private=True)

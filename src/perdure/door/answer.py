@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from perdure.door.port import Invocations
+from perdure.errors import RequestError
 from perdure.stream_answers.answer import EVENTS_PER_READ
 from perdure.stream_answers.log import Log
 from perdure.streams.assemble import superseded_by
@@ -163,6 +165,18 @@ async def steps(log: Log) -> AsyncIterator[Step]:
                 yield step
             if event.type == END:
                 return
+
+
+async def awaited(invocations: Invocations, invocation_id: str) -> Ended:
+    """How it ends. What is not retained is gone by then: the result alone is left."""
+    end = await invocations.finished(invocation_id)
+    try:
+        ended = await outcome(invocations.log(invocation_id))
+    except RequestError as error:
+        if error.status != 404:
+            raise
+        ended = None
+    return ended or next(step for step in Answer().feed(end) if isinstance(step, Ended))
 
 
 async def outcome(log: Log) -> Ended | None:

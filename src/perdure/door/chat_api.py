@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from perdure.door.answer import Failed, outcome, steps
+from perdure.door.answer import Failed, awaited, steps
 from perdure.door.calls import CHAT_PREFIX, Calls, Run
 from perdure.door.chat_chunks import chat_text
 from perdure.door.errors import AGENT_FAILED, error_body, failure_response
@@ -33,10 +33,9 @@ class ChatApi:
         headers = {ID_HEADER: run.invocation.id}
         if asked.stream:
             return event_stream(self._frames(run), headers)
-        await self._calls.invocations.finished(run.invocation.id)
-        ended = await outcome(self._calls.invocations.log(run.invocation.id))
-        if ended is None or ended.failed:
-            return failure_response(ended.failed if ended and ended.failed else Failed(500, "gone"), headers)
+        ended = await awaited(self._calls.invocations, run.invocation.id)
+        if ended.failed:
+            return failure_response(ended.failed, headers)
         text = ended.part.text if ended.part else ""
         choice = {"message": {"role": "assistant", "content": text, "refusal": None}, "finish_reason": "stop"}
         return JSONResponse(_completion(run, "chat.completion", choice), headers=headers)

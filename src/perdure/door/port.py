@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from perdure.protocol.discovery import JsonSchema
 from perdure.stream_answers.log import Log
+from perdure.streams.events import StreamEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Invocations(Protocol):
     async def find(self, invocation_id: str) -> Invocation:
         """As it is now. Raises RequestError(404)."""
 
-    async def finished(self, invocation_id: str) -> None:
-        """Return once it has completed."""
+    async def finished(self, invocation_id: str) -> StreamEvent:
+        """Its `end`, once it has completed; the index is of no meaning."""
 
     async def cancel(self, invocation_id: str) -> None:
         """Ask it to end; what has completed stays as it is."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from perdure.door.answer import outcome, steps
+from perdure.door.answer import awaited, outcome, steps
 from perdure.door.calls import Calls, Run
 from perdure.door.errors import error_body, failure_response
 from perdure.door.requests import ResponsesRequest, decode
@@ -38,9 +38,8 @@ class ResponsesApi:
         if asked.background:
             return await self._as_it_is(run)
         invocations, invocation = self._calls.invocations, run.invocation
-        await invocations.finished(invocation.id)
-        ended = await outcome(invocations.log(invocation.id))
-        if ended is not None and ended.failed:
+        ended = await awaited(invocations, invocation.id)
+        if ended.failed:
             return failure_response(ended.failed, _headers(run))
         return JSONResponse(response(invocation, run.model, ended), headers=_headers(run))
 

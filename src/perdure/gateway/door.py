@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -14,11 +15,12 @@ from perdure.door.port import Handler, Invocation, Target
 from perdure.door.routes import Door
 from perdure.errors import RequestError
 from perdure.gateway.followed_streams import FollowedStreams
-from perdure.gateway.restate_server import UNREACHABLE, RestateServer
+from perdure.gateway.restate_server import UNREACHABLE, RestateServer, Succeeded
 from perdure.gateway.stream_object import NAME
 from perdure.protocol.ids import decode_invocation_id
 from perdure.stream_answers.log import Log
-from perdure.streams.events import DEFAULT_NAME
+from perdure.streams import end
+from perdure.streams.events import DEFAULT_NAME, StreamEvent
 
 _JSON = "application/json"
 _NOT_STARTED = ("pending", "scheduled", "ready")
@@ -81,8 +83,11 @@ class _RestateInvocations:
         )
         return Invocation(invocation_id, target, _ms(row["created_at"]), row["status"] not in _NOT_STARTED)
 
-    async def finished(self, invocation_id: str) -> None:
-        await self._restate.attach(invocation_id)
+    async def finished(self, invocation_id: str) -> StreamEvent:
+        result, now_ms = await self._restate.attach(invocation_id), time.time_ns() // 1_000_000
+        if isinstance(result, Succeeded):
+            return end.succeeded(0, result.output, now_ms)
+        return end.failed(0, result.code, result.message, now_ms)
 
     async def cancel(self, invocation_id: str) -> None:
         await self._admin("PATCH", f"/invocations/{invocation_id}/cancel")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from perdure.door.port import Handler, Invocation
 from perdure.door.port import Target as DoorTarget
 from perdure.door.routes import Door
-from perdure.engine.core.model import Status, Target
+from perdure.engine.core.model import Status, Success, Target
 from perdure.engine.ingress.input_check import check_input
 from perdure.engine.ingress.streams import InvocationLog
 from perdure.engine.ingress.target_path import segments
@@ -19,7 +19,8 @@ from perdure.engine.request_body import read_body
 from perdure.engine.runtime.engine import Engine
 from perdure.errors import RequestError
 from perdure.protocol.ids import idempotent_invocation_id, random_invocation_id
-from perdure.streams.events import DEFAULT_NAME
+from perdure.streams import end
+from perdure.streams.events import DEFAULT_NAME, StreamEvent
 
 _JSON = "application/json"
 _NOT_STARTED = (Status.SCHEDULED, Status.PENDING)
@@ -85,8 +86,11 @@ class _EngineInvocations:
         target = DoorTarget(found.target.service, found.target.handler, found.target.key)
         return Invocation(found.id, target, found.created_at_ms, found.status not in _NOT_STARTED)
 
-    async def finished(self, invocation_id: str) -> None:
-        await self._engine.requests.result(invocation_id)
+    async def finished(self, invocation_id: str) -> StreamEvent:
+        result = await self._engine.requests.result(invocation_id)
+        if isinstance(result, Success):
+            return end.succeeded(0, result.value, self._engine.clock_ms())
+        return end.failed(0, result.code, result.message, self._engine.clock_ms())
 
     async def cancel(self, invocation_id: str) -> None:
         await self._engine.requests.cancel(invocation_id)
