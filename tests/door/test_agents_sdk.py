@@ -28,12 +28,12 @@ def model(request: pytest.FixtureRequest, client: AsyncOpenAI) -> Callable[[str]
 
 
 async def test_a_run(model: Callable[[str], Model]) -> None:
-    result = await Runner.run(Agent(name="Front", model=model("Weather")), "How is it in Tokyo?")
+    result = await Runner.run(Agent(name="Front", model=model("Weather/ask")), "How is it in Tokyo?")
     assert result.final_output == TOKYO
 
 
 async def test_a_streamed_run(model: Callable[[str], Model]) -> None:
-    result = Runner.run_streamed(Agent(name="Front", model=model("Weather")), "How is it in Tokyo?")
+    result = Runner.run_streamed(Agent(name="Front", model=model("Weather/ask")), "How is it in Tokyo?")
     deltas = [
         event.data.delta
         async for event in result.stream_events()
@@ -51,7 +51,7 @@ async def test_a_conversation(model: Callable[[str], Model]) -> None:
 
 
 async def test_a_handoff_between_durable_agents_is_theirs_to_make(model: Callable[[str], Model]) -> None:
-    front = Agent(name="Front", model=model("Weather"), handoffs=[Agent(name="Other")])
+    front = Agent(name="Front", model=model("Weather/ask"), handoffs=[Agent(name="Other")])
     with pytest.raises(Exception, match="has its own tools"):
         await Runner.run(front, "How is it?")
 

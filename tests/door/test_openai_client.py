@@ -14,6 +14,7 @@ from streaming_engine import StreamingEngine
 
 pytestmark = pytest.mark.anyio
 
+WEATHER = "Weather/ask"
 TOKYO = "It is 22 degrees in Tokyo."
 
 
@@ -28,7 +29,8 @@ async def test_the_models_are_the_handlers_that_take_a_message(client: AsyncOpen
         "Desk/refuse",
         "Desk/whisper",
         "Echo",
-        "Weather",
+        "Weather/ask",
+        "Weather/tell",
     ]
     assert all(model.object == "model" and model.created > 1_700_000_000 for model in models)
 
@@ -38,9 +40,9 @@ async def test_one_model_is_told(client: AsyncOpenAI) -> None:
 
 
 async def test_an_unknown_model_is_told_what_there_is(client: AsyncOpenAI) -> None:
-    for model in ("gpt-5", "Desk", "Desk/secret", "Desk/add", "Desk/ping"):
+    for model in ("gpt-5", "Desk", "Weather", "Desk/secret", "Desk/add", "Desk/ping"):
         with pytest.raises(
-            NotFoundError, match="Desk/forecast, Desk/refuse, Desk/whisper, Echo, Weather"
+            NotFoundError, match="Desk/forecast, Desk/refuse, Desk/whisper, Echo, Weather/ask, Weather/tell"
         ) as caught:
             await client.responses.create(model=model, input="Hello")
         assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
@@ -49,16 +51,15 @@ async def test_an_unknown_model_is_told_what_there_is(client: AsyncOpenAI) -> No
 # ---- responses
 
 
-@pytest.mark.parametrize("model", ["Weather", "Weather/ask"])
-async def test_an_agent_responds(client: AsyncOpenAI, model: str) -> None:
-    response = await client.responses.create(model=model, input="How is it in Tokyo?")
-    assert (response.status, response.output_text, response.model) == ("completed", TOKYO, "Weather")
+async def test_an_agent_responds(client: AsyncOpenAI) -> None:
+    response = await client.responses.create(model=WEATHER, input="How is it in Tokyo?")
+    assert (response.status, response.output_text, response.model) == ("completed", TOKYO, WEATHER)
     assert response.usage is None
     assert response.id.startswith("resp_inv_1")
 
 
 async def test_a_response_is_retrieved(client: AsyncOpenAI) -> None:
-    response = await client.responses.create(model="Weather", input="How is it in Tokyo?")
+    response = await client.responses.create(model=WEATHER, input="How is it in Tokyo?")
     assert await client.responses.retrieve(response.id) == response
 
 
@@ -87,7 +88,7 @@ async def test_an_object_keeps_the_conversation(client: AsyncOpenAI) -> None:
 
 
 async def test_a_response_of_another_agent_is_no_conversation(client: AsyncOpenAI) -> None:
-    first = await client.responses.create(model="Weather", input="How is it?")
+    first = await client.responses.create(model=WEATHER, input="How is it?")
     for model, why in (("Chat", "another agent's"), ("Echo", "send the whole conversation")):
         with pytest.raises(BadRequestError, match=why):
             await client.responses.create(model=model, input="And now?", previous_response_id=first.id)
@@ -108,7 +109,7 @@ async def test_an_output_that_is_no_text_is_its_json(client: AsyncOpenAI) -> Non
 
 
 async def test_a_response_streams(client: AsyncOpenAI) -> None:
-    async with client.responses.stream(model="Weather", input="How is it in Tokyo?") as stream:
+    async with client.responses.stream(model=WEATHER, input="How is it in Tokyo?") as stream:
         events = [event async for event in stream]
         final = await stream.get_final_response()
     assert [event.sequence_number for event in events] == list(range(len(events)))
@@ -117,8 +118,19 @@ async def test_a_response_streams(client: AsyncOpenAI) -> None:
     assert (await client.responses.retrieve(final.id)).output[0].id == final.output[0].id
 
 
+async def test_an_agent_that_streams_is_heard_word_by_word(client: AsyncOpenAI) -> None:
+    asked = {"model": "Weather/tell", "stream": True}
+    stream = await client.responses.create(**asked, input="How is it in Tokyo?")
+    events = [event async for event in stream]
+    words = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert len(words) > 1
+    assert "".join(words) == events[-1].response.output_text == TOKYO
+    chunks = await client.chat.completions.create(**asked, messages=[user("How is it in Tokyo?")])
+    assert "".join([chunk.choices[0].delta.content or "" async for chunk in chunks]) == TOKYO
+
+
 async def test_a_stream_is_read_on_after_any_event(client: AsyncOpenAI) -> None:
-    stream = await client.responses.create(model="Weather", input="How is it in Tokyo?", stream=True)
+    stream = await client.responses.create(model=WEATHER, input="How is it in Tokyo?", stream=True)
     events = [event async for event in stream]
     response_id = events[-1].response.id
     for at in range(-1, len(events)):
@@ -127,14 +139,14 @@ async def test_a_stream_is_read_on_after_any_event(client: AsyncOpenAI) -> None:
 
 
 async def test_a_response_in_the_background(client: AsyncOpenAI) -> None:
-    response = await client.responses.create(model="Weather", input="How is it in Tokyo?", background=True)
+    response = await client.responses.create(model=WEATHER, input="How is it in Tokyo?", background=True)
     stream = await client.responses.retrieve(response.id, stream=True)
     assert [event.type async for event in stream][-1] == "response.completed"
     assert (await client.responses.retrieve(response.id)).output_text == TOKYO
 
 
 async def test_what_has_ended_is_cancelled_in_vain(client: AsyncOpenAI) -> None:
-    response = await client.responses.create(model="Weather", input="How is it in Tokyo?")
+    response = await client.responses.create(model=WEATHER, input="How is it in Tokyo?")
     assert await client.responses.cancel(response.id) == response
 
 
@@ -166,7 +178,7 @@ async def test_a_failure_in_a_stream(client: AsyncOpenAI) -> None:
 
 
 async def test_the_same_request_runs_once(client: AsyncOpenAI) -> None:
-    for model in ("Weather", "Chat"):
+    for model in (WEATHER, "Chat"):
         asked = {"model": model, "input": "How is it?", "extra_headers": {"Idempotency-Key": "k1"}}
         first, second = [await client.responses.create(**asked) for _ in range(2)]
         assert first == second
@@ -190,10 +202,10 @@ def user(content: object) -> dict[str, object]:
 
 async def test_an_agent_completes_a_chat(client: AsyncOpenAI) -> None:
     completion = await client.chat.completions.create(
-        model="Weather", messages=[user("How is it in Tokyo?")], temperature=0.2
+        model=WEATHER, messages=[user("How is it in Tokyo?")], temperature=0.2
     )
     assert completion.choices[0].message.content == TOKYO
-    assert (completion.model, completion.choices[0].finish_reason) == ("Weather", "stop")
+    assert (completion.model, completion.choices[0].finish_reason) == (WEATHER, "stop")
     assert completion.usage is None
     assert completion.id.startswith("chatcmpl-inv_1")
     assert (await client.responses.retrieve(completion.id)).output_text == TOKYO
@@ -203,7 +215,7 @@ async def test_a_chat_streams(client: AsyncOpenAI) -> None:
     chunks = [
         chunk
         async for chunk in await client.chat.completions.create(
-            model="Weather", messages=[user("How is it in Tokyo?")], stream=True
+            model=WEATHER, messages=[user("How is it in Tokyo?")], stream=True
         )
     ]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == TOKYO
@@ -255,26 +267,26 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"model": "Weather", "messages": HISTORY}, r"list\[TResponseInputItem\].*DurableSession"),
-        ({"model": "Weather", "messages": [{"role": "system", "content": "x"}, user("y")]}, "2 messages"),
-        ({"model": "Weather", "messages": [user([{"type": "file", "file": {}}])]}, "an input_file"),
+        ({"model": WEATHER, "messages": HISTORY}, r"list\[TResponseInputItem\].*DurableSession"),
+        ({"model": WEATHER, "messages": [{"role": "system", "content": "x"}, user("y")]}, "2 messages"),
+        ({"model": WEATHER, "messages": [user([{"type": "file", "file": {}}])]}, "an input_file"),
         (
-            {"model": "Weather", "messages": [user([{"type": "input_audio"}])]},
+            {"model": WEATHER, "messages": [user([{"type": "input_audio"}])]},
             "cannot hold such a 'input_audio'",
         ),
-        ({"model": "Weather", "messages": [{"role": "tool", "content": "x"}]}, "calls its own tools"),
-        ({"model": "Weather", "messages": [{"role": "pope", "content": "x"}]}, "no role 'pope'"),
+        ({"model": WEATHER, "messages": [{"role": "tool", "content": "x"}]}, "calls its own tools"),
+        ({"model": WEATHER, "messages": [{"role": "pope", "content": "x"}]}, "no role 'pope'"),
         (
             {"model": "Echo", "messages": [user([{"type": "image_url", "image_url": "x"}])]},
             "such a 'image_url'",
         ),
         ({"model": "Echo", "messages": [user(["x"])]}, "messages.0.content"),
-        ({"model": "Weather", "messages": []}, "no message"),
-        ({"model": "Weather", "messages": "Hello"}, "messages: Input should be a valid array"),
-        ({"model": "Weather", "messages": [user("x")], "tools": [TOOL]}, "has its own tools"),
-        ({"model": "Weather", "messages": [user("x")], "n": 2}, "leave `n` out"),
+        ({"model": WEATHER, "messages": []}, "no message"),
+        ({"model": WEATHER, "messages": "Hello"}, "messages: Input should be a valid array"),
+        ({"model": WEATHER, "messages": [user("x")], "tools": [TOOL]}, "has its own tools"),
+        ({"model": WEATHER, "messages": [user("x")], "n": 2}, "leave `n` out"),
         (
-            {"model": "Weather", "messages": [user("x")], "response_format": {"type": "json_object"}},
+            {"model": WEATHER, "messages": [user("x")], "response_format": {"type": "json_object"}},
             "in text",
         ),
         ({"model": "Chat", "messages": [user("x")]}, "name its key in `user`"),
@@ -301,7 +313,7 @@ async def test_what_a_response_may_not_ask_for(
     client: AsyncOpenAI, asked: dict[str, object], why: str
 ) -> None:
     with pytest.raises(APIStatusError, match=why) as caught:
-        await client.responses.create(model="Weather", **asked)
+        await client.responses.create(model=WEATHER, **asked)
     assert caught.value.status_code in (400, 404)
 
 

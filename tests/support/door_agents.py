@@ -9,6 +9,7 @@ import restate
 from agents import Agent, TResponseInputItem, function_tool, set_tracing_disabled
 
 from perdure import DurableRunner, DurableSession
+from perdure.openai import durable
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 set_tracing_disabled(True)
@@ -52,6 +53,15 @@ repeater = Agent(name="Repeater", model=ScriptedModel([transcript]))
 @weather.handler()
 async def ask(ctx: restate.Context, message: str) -> str:
     return (await DurableRunner.run(forecaster, message)).final_output
+
+
+@weather.handler()
+@durable
+async def tell(ctx: restate.Context, message: str) -> str:
+    result = DurableRunner.run_streamed(forecaster, message)
+    async for _ in result.stream_events():
+        pass
+    return str(result.final_output)
 
 
 @echo.handler()
