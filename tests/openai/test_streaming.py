@@ -26,14 +26,17 @@ from agents import (
     function_tool,
     set_tracing_disabled,
 )
+from human import decided_by
 from journal_server import JournalServer, value_of
 from pydantic import BaseModel
+from stream_log import StreamLog
 
 from perdure import DurableOptions, DurableRunner
 from perdure.durable import RetryPolicy
 from perdure.errors import NotDurable
 from perdure.openai import Budget, BudgetExceeded
 from perdure.openai import durable as durable_handler
+from perdure.streams.assemble import answer_text
 from perdure.testing.scripted_model import ScriptedModel, ToolCall, Turn
 
 pytestmark = pytest.mark.anyio
@@ -447,3 +450,52 @@ async def test_tools_get_the_restate_context_that_the_run_was_given() -> None:
         server = asked(handler, suspend_always=True)
         assert value_of(await server.run()) == ["ok", True]
         assert "Run inner" in server.commands()
+
+
+@pytest.mark.parametrize("decorate", [lambda run: run, durable_handler])
+async def test_a_run_waits_for_a_human_and_goes_on_with_its_events(decorate: Any) -> None:
+    paid: list[str] = []
+
+    @function_tool(needs_approval=True)
+    async def pay(to: str) -> str:
+        """Pays."""
+        paid.append(to)
+        return f"paid {to}"
+
+    agent = Agent(name="A", model=ScriptedModel([ToolCall("pay", {"to": "Ada"}), TEXT]), tools=[pay])
+    seen: list[list[str]] = []
+    log = StreamLog()
+    server = asked(decorate(in_plain_handler(agent, seen)), suspend_always=True, sink=log.sink)
+    assert value_of(await decided_by(server, lambda _question: b'{"approved": true}')) == TEXT
+    assert paid == ["Ada"]
+    items = [name for name in seen[-1] if name in ("tool_called", "tool_output", "message_output_created")]
+    assert items == ["tool_called", "tool_output", "message_output_created"]
+    kinds = [kind for _, kind, _ in log.current()]
+    assert kinds.index("tool_call") < kinds.index("approval") < kinds.index("tool_result")
+    assert kinds.count("approval") == kinds.count("output") == 1
+    assert answer_text(log.streams["default"]) == TEXT
+
+
+@pytest.mark.parametrize("decorate", [lambda run: run, durable_handler])
+async def test_a_run_that_is_told_to_hands_its_interruptions_to_the_caller(decorate: Any) -> None:
+    @function_tool(needs_approval=True)
+    async def pay(to: str) -> str:
+        """Pays."""
+        return f"paid {to}"
+
+    agent = Agent(name="A", model=ScriptedModel([ToolCall("pay", {"to": "Ada"}), TEXT]), tools=[pay])
+
+    async def run(ctx: restate.Context, message: str) -> Any:
+        options = DurableOptions(approvals="return")
+        result = DurableRunner.run_streamed(agent, message, options=options)
+        async for _ in result.stream_events():
+            pass
+        state = result.to_state()
+        for item in result.interruptions:
+            state.approve(item)
+        again = DurableRunner.run_streamed(agent, state, options=options)
+        async for _ in again.stream_events():
+            pass
+        return [len(result.interruptions), again.final_output]
+
+    assert value_of(await asked(decorate(run), suspend_always=True).run()) == [1, TEXT]
