@@ -56,6 +56,14 @@ async def test_a_chat(example: Any) -> None:
         assert await h.call("Chat/ada/history") == []
 
 
+async def test_a_story_that_is_streamed(example: Any) -> None:
+    names = example("streaming")
+    names["teller"].model = model = ScriptedModel(["There was a lighthouse."])
+    async with harness(names["app"], always_replay=True) as h:
+        assert await h.call("Story/tell", "a lighthouse") == "There was a lighthouse."
+    assert model.calls == [0]
+
+
 async def test_refunds_that_wait_for_a_human(
     example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
