@@ -80,7 +80,7 @@ build/npm-typescript/.installed: tests/conformance/typescript/package.json tests
 # The embedded engine beside restate-server and DBOS, in one run on one disk: steps (5 minutes), then round trips,
 # memory, recovery after SIGKILL and 100,000 suspended invocations (12 minutes).
 bench: bench-steps bench-agents
-	for bench in round_trip memory recovery suspended; do $(BIN)/python bench/$$bench.py || exit 1; done
+	for bench in round_trip memory recovery suspended streams; do $(BIN)/python bench/$$bench.py || exit 1; done
 
 bench-steps: install npm build/bench-venv/.installed
 	$(BIN)/python bench/steps.py

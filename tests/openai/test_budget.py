@@ -323,11 +323,15 @@ def test_a_ledger_adds_up_every_field() -> None:
 # ---- runs that no budget can count
 
 
-@function_tool
-async def ask_colleague(question: str) -> str:
+async def colleague(question: str) -> str:
     return str(
         (await Runner.run(Agent(name="Colleague", model=ScriptedModel(["42"])), question)).final_output
     )
+
+
+@function_tool
+async def ask_colleague(question: str) -> str:
+    return await colleague(question)  # in a roundabout way, which does not show in the tool itself
 
 
 def asking(tool: Any) -> Agent[Any]:

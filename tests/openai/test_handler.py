@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import agents
 import pytest
 import restate
 from agents import (
@@ -149,3 +150,50 @@ def test_the_decorated_handler_keeps_its_signature_and_name() -> None:
 
     assert list(inspect.signature(greet).parameters) == ["ctx", "name"]
     assert (greet.__name__, greet.__doc__) == ("greet", "Greet.")
+
+
+class Names:
+    """How a tool may name the runner."""
+
+    @staticmethod
+    def by_the_module(inner: Agent[Any]) -> Any:
+        async def ask(question: str) -> str:
+            """Ask."""
+            return str((await agents.Runner.run(inner, question)).final_output)
+
+        return ask
+
+    @staticmethod
+    def by_its_name(inner: Agent[Any]) -> Any:
+        async def ask(question: str) -> str:
+            """Ask."""
+            return str((await Runner.run(inner, question)).final_output)
+
+        return ask
+
+    @staticmethod
+    def ours(inner: Agent[Any]) -> Any:
+        async def ask(question: str) -> str:
+            """Ask."""
+            return str((await DurableRunner.run(inner, question)).final_output)
+
+        return ask
+
+
+@pytest.mark.parametrize("named", [Names.by_the_module, Names.by_its_name, Names.ours])
+async def test_a_run_inside_a_plain_tool_is_durable(named: Any) -> None:
+    model = ScriptedModel(["inner"])
+    agent = Agent(
+        name="A",
+        model=ScriptedModel([ToolCall("ask", {"question": "?"}), "done"]),
+        tools=[function_tool(named(Agent(name="Inner", model=model)))],
+    )
+
+    @durable
+    async def run(ctx: restate.Context, message: str) -> str:
+        return str((await Runner.run(agent, message)).final_output)
+
+    server = asked(run, suspend_always=True)
+    assert value_of(await server.run()) == "done"
+    assert server.commands() == ["Input", *["Run call LLM"] * 3, "Output"]
+    assert model.calls == [0]

@@ -300,9 +300,12 @@ async def test_io_in_an_orchestrating_tool_ends_the_invocation_and_names_the_lin
 async def test_a_run_inside_of_a_plain_tool_ends_the_invocation() -> None:
     inner = Agent(name="Inner", model=ScriptedModel(["x"]))
 
+    async def roundabout() -> str:
+        return str((await DurableRunner.run(inner, "?")).final_output)
+
     @function_tool
     async def nested() -> str:
-        return str((await DurableRunner.run(inner, "?")).final_output)
+        return await roundabout()
 
     agent = Agent(name="A", tools=[nested], model=ScriptedModel([ToolCall("nested"), "swallowed"]))
     message = (await asked(running(agent)).run()).failure.message

@@ -27,7 +27,7 @@ from agents.sandbox import SandboxAgent
 from perdure.durable.step import is_async
 from perdure.openai.compat import parts, tool_functions
 from perdure.openai.hooks import overridden
-from perdure.openai.tools import takes_wrapper
+from perdure.openai.tools import runs_agents, takes_wrapper
 
 Kind = Literal["step", "orchestration", "provider", "refused"]
 """One journal entry; code on the deterministic loop, which makes entries of its own; run by the model's
@@ -136,6 +136,8 @@ def _function_tool(tool: FunctionTool) -> Finding:
         return Finding("orchestration", tool.name, f"agent {agent.name!r}: its own calls are the steps")
     if options.orchestrates:
         return Finding("orchestration", tool.name, f"@durable_tool: {LOOP}")
+    if runs_agents(function):
+        return Finding("orchestration", tool.name, f"runs agents of its own: {LOOP}")
     if options.once:
         return Finding("step", tool.name, "once=True: claimed before it starts, and not repeated in silence")
     if takes_wrapper(function) and is_async(function):

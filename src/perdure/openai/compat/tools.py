@@ -56,6 +56,7 @@ async def _invoke(
         options.orchestrates
         or function_tool._is_agent_tool
         or is_mcp_tool(function_tool)
+        or tools.runs_agents(function)
         or tools.asks_for_restate_context(function, context)
     ):
         if options.once:
