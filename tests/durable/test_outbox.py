@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import time
@@ -177,10 +178,18 @@ async def test_an_attempt_that_is_over_publishes_no_more_and_says_nothing(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_many_threads_of_one_step_publish_without_losing_an_event() -> None:
-    def copy() -> None:
-        import contextvars
+async def test_many_threads_of_one_step_publish_without_losing_an_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = outbox.Outbox.step
 
+    def slowly(self: outbox.Outbox, ordinal: int, attempt: int) -> outbox.Source:
+        time.sleep(0.02)  # so that all of them find that nothing was published yet
+        return begin(self, ordinal, attempt)
+
+    monkeypatch.setattr(outbox.Outbox, "step", slowly)
+
+    def copy() -> None:
         def part(name: int) -> None:
             for n in range(100):
                 publish("copied", {"thread": name, "n": n})

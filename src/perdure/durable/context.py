@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from random import Random
@@ -84,9 +85,9 @@ class StepScope:
             )
         if self._given_up or (outbox := self._context.outbox()) is None:
             return
-        if self._source is None:
-            self._source = outbox.step(self._ordinal, self._attempt)
-        outbox.put(self._source, stream, event)
+        with _beginning:  # two threads of the step must not count their events apart
+            source = self._source = self._source or outbox.step(self._ordinal, self._attempt)
+        outbox.put(source, stream, event)
 
     async def flush(self) -> None:
         """Wait until what the step has published is kept. See `Outbox.flush`."""
@@ -110,6 +111,7 @@ class StepScope:
             outbox.withdraw(self._source)
 
 
+_beginning = threading.Lock()
 _scope: contextvars.ContextVar[StepScope | None] = contextvars.ContextVar("perdure_step", default=None)
 
 
