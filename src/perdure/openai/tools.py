@@ -2,8 +2,8 @@
 
 A tool runs on the deterministic loop, and not in a step, when it is made with `@durable_tool`, when it is an
 agent, when it is async and names `Runner` or `DurableRunner` in its code, and when it asks for the Restate
-context: its first parameter is annotated as RunContextWrapper or ToolContext, it is async, and the run was given
-`context=ctx`.
+context: its first parameter is annotated as RunContextWrapper or ToolContext, it is async, and the run was
+given `context=ctx`.
 """
 
 from __future__ import annotations
