@@ -8,8 +8,8 @@ wherever, by any number of readers, while it is written and afterwards:
 
     curl -N "localhost:8080/restate/invocation/$ID/stream?view=text"
 
-Kill the process in the middle of a sentence and start it again: the model is asked again, and the reader is told
-which words to drop.
+Kill the process in the middle of a sentence and start it again: the model is asked again, and the reader is
+told which words to drop.
 """
 
 import restate
