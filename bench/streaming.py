@@ -45,10 +45,10 @@ async def by_the_model(url: str, words: int, pace_ms: float) -> Spoken:
 
 
 async def through_perdure(engine: EmbeddedEngine, words: int, pace_ms: float) -> Spoken:
-    begin = time.perf_counter()
     heard: list[float] = []
     said = 0
     async with httpx2.AsyncClient(timeout=600) as client:
+        begin = time.perf_counter()
         headers = {"accept": "text/event-stream"}
         url = f"{engine.ingress_url}/Paced/speak"
         async with client.stream("POST", url, json=f"{words} {pace_ms}", headers=headers) as answer:
