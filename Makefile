@@ -80,7 +80,7 @@ build/npm-typescript/.installed: tests/conformance/typescript/package.json tests
 # The embedded engine beside restate-server and DBOS, in one run on one disk: steps (5 minutes), then round trips,
 # memory, recovery after SIGKILL and 100,000 suspended invocations (12 minutes).
 bench: bench-steps bench-agents
-	for bench in round_trip memory recovery suspended streams; do $(BIN)/python bench/$$bench.py || exit 1; done
+	for bench in round_trip memory recovery suspended streams streaming; do $(BIN)/python bench/$$bench.py || exit 1; done
 
 bench-steps: install npm build/bench-venv/.installed
 	$(BIN)/python bench/steps.py
@@ -103,6 +103,7 @@ simulate: install
 # SIGKILL at every step of every kind of run, on both engines; the table of what went wrong must be all zeros (5 minutes).
 crash: install npm
 	PYTHONPATH=tests/support $(BIN)/python tests/support/crash_matrix.py
+	PYTHONPATH=tests/support $(BIN)/python tests/support/token_deaths.py
 
 # The Agents SDK's own tests, with every Runner.run made durable. RESUME=--resume keeps what has passed already.
 sdk-suite: build/sdk-suite/.installed
