@@ -12,7 +12,19 @@ import traceback
 
 import typer
 
-from perdure.cli import approvals, backup, doctor, engine, gateway, invocations, serve, up, vacuum, version
+from perdure.cli import (
+    approvals,
+    backup,
+    chat,
+    doctor,
+    engine,
+    gateway,
+    invocations,
+    serve,
+    up,
+    vacuum,
+    version,
+)
 from perdure.cli.exit_codes import INTERRUPTED, exit_code_of
 from perdure.errors import PerdureError
 
@@ -25,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(engine.engine)
+app.command()(chat.chat)
 app.command()(serve.serve)
 app.command()(gateway.gateway)
 app.add_typer(invocations.app, name="invocations")

@@ -58,4 +58,10 @@ def _model(agent: Agent) -> dict[str, object]:
         "object": "model",
         "created": agent.created_at_ms // 1000,
         "owned_by": agent.service,
+        # For clients of ours: how to reach it without this door.
+        "perdure": {
+            "target": f"{agent.service}/{agent.handler}",
+            "keyed": agent.keyed,
+            "takes_text": agent.takes_text,
+        },
     }
