@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -33,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "restate" in item.keywords:
             item.add_marker(pytest.mark.skip(reason=WHY_MISSING))
+
+
+def pytest_collection_finish() -> None:
+    """A client of OpenAI that a test leaves behind is closed by the collector: in the event loop of a later
+    test, which fails for connections that belong to a loop that is closed. Here it is just freed.
+    """
+    if "openai" in sys.modules:
+        from openai._base_client import AsyncHttpxClientWrapper
+
+        AsyncHttpxClientWrapper.__del__ = lambda self: None  # type: ignore[method-assign]
 
 
 def _is_storm(item: pytest.Item) -> bool:
