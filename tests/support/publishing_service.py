@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import restate
 
@@ -46,6 +47,8 @@ class Publisher:
         self.runs: asyncio.Queue[Run] = asyncio.Queue()
         service, flow = restate.Service("Publisher"), restate.Workflow("Flow")
         service.handler("run")(self._service)
+        kept_no_longer = {"journal_retention": timedelta(0), "idempotency_retention": timedelta(0)}
+        service.handler("fleeting", **kept_no_longer)(self._service)  # type: ignore[arg-type]
         flow.main("run")(self._workflow)
         self.services = (service, flow)
 

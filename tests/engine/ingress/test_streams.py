@@ -64,6 +64,21 @@ async def test_a_reader_sees_events_before_during_and_after_the_run(engine, publ
     assert told(await read_all(engine.ingress, path)) == [(0, "a"), (1, "b"), (2, "c"), (3, "end")]
 
 
+async def test_who_reads_comes_to_the_end_of_a_run_that_is_not_kept(engine, publisher) -> None:
+    invocation_id = await engine.send("Publisher/fleeting")
+    run = await publisher.runs.get()
+    async with reading(engine.ingress, f"/restate/invocation/{invocation_id}/stream") as events:
+        await run.publish("a")
+        await anext(events)
+        run.finish("all said")
+        await asyncio.sleep(0.05)  # time in which it would be purged
+        assert told([event async for event in events]) == [(1, "end")]
+    output = f"/restate/invocation/{invocation_id}/output"
+    async with asyncio.timeout(5):
+        while (await engine.ingress.get(output)).status_code != 404:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def test_it_may_come_before_the_run_has_begun(engine, publisher) -> None:
     invocation_id = await engine.send("Publisher/run", delay="200ms")
     async with reading(engine.ingress, f"/restate/invocation/{invocation_id}/stream") as events:

@@ -43,6 +43,7 @@ class InvocationLog:
         self._id = invocation_id
         self._stream = stream
         self._created_at_ms = self._invocation().created_at_ms
+        self._requests.read_by(self, invocation_id)
 
     async def extent(self) -> tuple[int, bool]:
         ended = self._invocation().result is not None

@@ -100,7 +100,9 @@ class Engine:
             lambda progress, lazy: self._processor.submit(progress, lazy=lazy),
         )
         self._timers = TimerService(self.store, self.clock_ms, self._processor.submit)
-        self._retention = Retention(self.store, self.clock_ms, self._processor.apply_behind)
+        self._retention = Retention(
+            self.store, self.clock_ms, self._processor.apply_behind, self.requests.is_read
+        )
         self._perform_of = {
             StartAttempt: self._invoker.start,
             AbortAttempt: lambda action: self._invoker.abort(action.id),

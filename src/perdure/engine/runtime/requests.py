@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,6 +42,7 @@ class Requests:
         self._store = store
         self._submit = submit
         self._waiting: defaultdict[str, list[asyncio.Future[Result]]] = defaultdict(list)
+        self._readers: dict[str, weakref.WeakSet[Any]] = {}
         self._reading: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._is_closed = False
 
@@ -74,6 +76,17 @@ class Requests:
         reply = await self._ask(lambda request: Publish(invocation_id, attempt, stream, batch, request))
         if reply.count is not None:
             raise Gap(reply.count)
+
+    def read_by(self, reader: object, invocation_id: str) -> None:
+        """Somebody reads a stream of this invocation, for as long as `reader` lives."""
+        self._readers.setdefault(invocation_id, weakref.WeakSet()).add(reader)
+
+    def is_read(self, invocation_id: str) -> bool:
+        """Whether somebody reads a stream of it."""
+        if not self._readers.get(invocation_id):
+            self._readers.pop(invocation_id, None)
+            return False
+        return True
 
     async def grown(self, invocation_id: str, stream: str, index: int) -> bool:
         """Wait until a stream has an event at `index`: True; or until there can be none: False.

@@ -27,6 +27,8 @@ REST_FACTOR = 4
 RETRY_S = 10.0
 """A purge that cannot be carried out is left alone for so long, and keeps nobody else from being purged."""
 STUCK_LOOK_MS = 1000
+READ_S_MAX = 30.0
+READ_LOOK_S = 0.25
 WAIT_S_MAX = 60.0
 """The wall clock may be set while we wait: look again after so long, at least."""
 
@@ -35,9 +37,16 @@ class Retention:
     """Carries out the purges that fall due."""
 
     def __init__(
-        self, store: SqliteStore, clock_ms: Callable[[], int], apply: Callable[[list[Input]], None]
+        self,
+        store: SqliteStore,
+        clock_ms: Callable[[], int],
+        apply: Callable[[list[Input]], None],
+        is_read: Callable[[str], bool] = lambda _invocation_id: False,
     ) -> None:
-        """`apply` carries out inputs in one transaction, now."""
+        """`apply` carries out inputs in one transaction, now. `is_read` says whether somebody reads a stream
+        of an invocation: it is then kept READ_S_MAX longer at most, so that its readers come to the end.
+        """
+        self._is_read = is_read
         self._store = store
         self._clock_ms = clock_ms
         self._apply = apply
@@ -70,6 +79,10 @@ class Retention:
     def _purge(self) -> None:
         due = self._store.timers.due(self._clock_ms(), self._batch + len(self._stuck), background=True)
         batch = [timer for timer in due if timer not in self._stuck]
+        if read := frozenset(timer for timer in batch if self._waits_for_readers(timer)):
+            batch = [timer for timer in batch if timer not in read]
+            self._stuck |= read
+            self._loop.call_later(READ_LOOK_S, self._try_again, read)
         began_at = self._loop.time()
         if batch:
             self._apply([TimerFired(timer) for timer in batch])
@@ -90,6 +103,9 @@ class Retention:
             self._batch = max(BATCH_MIN, self._batch // 2)
         elif took_s < BATCH_S_MAX / 4:
             self._batch = min(BATCH_MAX, self._batch * 2)
+
+    def _waits_for_readers(self, timer: Timer) -> bool:
+        return self._clock_ms() < timer.at_ms + READ_S_MAX * 1000 and self._is_read(timer.invocation_id)
 
     def _not_purged(self, batch: list[Timer]) -> frozenset[Timer]:
         purge_at_ms = self._store.timers.purge_at_ms
