@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from agents import set_default_openai_api
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +24,13 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 Serve = Callable[[Starlette], str]
+
+
+@pytest.fixture(autouse=True)
+def default_api() -> Iterator[None]:
+    """Examples choose the API of the process; a test that loads one must not choose for those after it."""
+    yield
+    set_default_openai_api("responses")
 
 
 @contextmanager

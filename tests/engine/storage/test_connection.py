@@ -33,10 +33,11 @@ FORKS = """
     import os, time
     child = os.fork()
     if child == 0:
+        print(os.getpid(), flush=True)  # by itself: until it runs it has its parent's lock
         os.close(0), os.close(1)
         time.sleep(60)
         os._exit(0)
-    print(child, flush=True); sys.stdin.read()
+    sys.stdin.read()
 """
 
 
