@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from openai import (
     APIStatusError,
@@ -189,8 +191,13 @@ async def test_what_is_not_retained_is_answered_once(engine: StreamingEngine, cl
         pytest.skip("restate-server may have forgotten it before the gateway can wait for it: see the guide")
     response = await client.responses.create(model="Desk/whisper", input="Hush")
     assert response.output_text == "Hush..."
+
+    async def asked_until_it_is_gone() -> None:
+        while True:  # who has read its stream may keep it for a moment
+            await client.responses.retrieve(response.id)
+
     with pytest.raises(NotFoundError, match="any more"):
-        await client.responses.retrieve(response.id)
+        await asyncio.wait_for(asked_until_it_is_gone(), 10)
 
 
 # ---- chat completions

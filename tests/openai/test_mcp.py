@@ -29,6 +29,7 @@ from mcp_shop import TRANSPORTS, Shop, Transport
 
 from perdure import DurableOptions, DurableRunner, RetryPolicy
 from perdure.openai import durable, mcp_connections
+from perdure.openai.compat.mcp import _transport
 from perdure.openai.options import MCP_RETRY
 from perdure.protocol.messages import MessageType
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
@@ -391,11 +392,13 @@ async def test_a_connection_lost_between_two_calls_is_opened_again_before_the_se
         if turn == 1 and len(own_shop.starts()) == 1:
             own_shop.kill()
             await eventually(lambda: not alive(own_shop.starts()[0]))
+            await eventually(lambda: _transport.is_lost(server))  # and this process has heard of it
             await own_shop.start()
 
+    server = own_shop.server()
     model = calling(ToolCall("order", {"what": "a"}), ToolCall("order", {"what": "b"}))
     model._before_answer = lose
-    assert await outputs(agent_with(own_shop.server(), model=model)) == [text("ordered a"), text("ordered b")]
+    assert await outputs(agent_with(server, model=model)) == [text("ordered a"), text("ordered b")]
     assert own_shop.calls() == ["order a", "order b"]
     assert len(own_shop.starts()) == 2
 
