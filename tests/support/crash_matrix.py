@@ -18,10 +18,10 @@ import anyio
 import effect_log
 import httpx2
 import kill_switch_file
-from child_process import ChildProcess
 from embedded_engine import EmbeddedEngine
 from engines import ENGINES, EngineName, RestateServerWithEndpoint, engine, running
 from fork_server import ForkServer
+from kept_alive import kept_alive
 from kill_switch_file import PHASES, Phase
 from model_api import ModelApi, served
 
@@ -100,8 +100,9 @@ class Matrix:
         key = f"{scenario}-{self._runs}"
         target = f"{scenario}/{key}/run" if scenario == "durable-session" else f"{scenario}/run"
         url = f"{self._service.ingress_url}/{target}"
+        victim = self._service if isinstance(self._service, EmbeddedEngine) else self._service.endpoint
         human = _approving(self._service) if scenario == "approval" else nullcontext()
-        async with _kept_alive(self._service), human, httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S) as client:
+        async with kept_alive(victim), human, httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S) as client:
             with anyio.fail_after(ANSWER_TIMEOUT_S):
                 while True:
                     try:
@@ -112,25 +113,6 @@ class Matrix:
                     if response.status_code == 200:
                         return str(response.json())
                     raise AssertionError(f"{key}: {response.status_code} {response.text}")
-
-
-@asynccontextmanager
-async def _kept_alive(service: EmbeddedEngine | RestateServerWithEndpoint) -> AsyncIterator[None]:
-    """Start the process that runs the agent again when it has died."""
-    victim = service if isinstance(service, EmbeddedEngine) else service.endpoint
-    process: ChildProcess = victim.process
-
-    async def watch() -> None:
-        while True:
-            await anyio.sleep(0.01)
-            if not process.alive:
-                victim.kill()
-                await victim.start()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        yield
-        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from typing import Any
 
 import anyio
 import httpx2
-from child_process import ChildProcess
 from embedded_engine import EmbeddedEngine
 from fork_server import ForkServer
+from kept_alive import kept_alive
 from streamed_text import TEXT
 
 from perdure.streams.assemble import answer_text
@@ -61,7 +61,7 @@ class TokenDeaths:
         async with httpx2.AsyncClient(base_url=self._engine.ingress_url, timeout=TIMEOUT_S) as client:
             sent = await client.post("/Weather/ask/send", json="What is the weather?")
             with anyio.fail_after(TIMEOUT_S):
-                async with _kept_alive(self._engine):
+                async with kept_alive(self._engine):
                     reading = await _read(client, sent.json()["invocationId"])
         if self._order.exists():
             self._order.unlink()
@@ -100,23 +100,6 @@ async def _events(answer: httpx2.Response) -> AsyncIterator[StreamEvent]:
             source = str(data.get("source"))
             yield StreamEvent(int(frame["id"]), frame["event"], frame["data"], source, 0)
         frame = {}
-
-
-@asynccontextmanager
-async def _kept_alive(engine: EmbeddedEngine) -> AsyncIterator[None]:
-    process: ChildProcess = engine.process
-
-    async def watch() -> None:
-        while True:
-            await anyio.sleep(0.01)
-            if not process.alive:
-                engine.kill()
-                await engine.start()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        yield
-        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
