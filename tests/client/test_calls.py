@@ -108,20 +108,6 @@ async def ingress(shop: Shop) -> AsyncIterator[str]:
         yield h.ingress_url
 
 
-@pytest.fixture
-async def client(ingress: str) -> AsyncIterator[Client]:
-    async with Client(ingress, backoff=SOON) as client:
-        yield client
-
-
-@pytest.fixture
-async def proxy(ingress: str) -> AsyncIterator[CuttingProxy]:
-    port = urlsplit(ingress).port
-    assert port is not None
-    async with cutting_proxy(port) as proxy:
-        yield proxy
-
-
 async def test_a_call_takes_values_models_and_bytes_and_gives_values(client: Client) -> None:
     assert await client.call("Shop/order", Order(item="tea")) == {"item": "TEA", "count": 2}
     assert await client.call("Shop/order", {"item": "tea", "count": 3}) == {"item": "TEA", "count": 4}

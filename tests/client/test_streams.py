@@ -7,10 +7,9 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from cutting_proxy import CuttingProxy, cutting_proxy
+from cutting_proxy import CuttingProxy
 from publishing_service import Publisher, Run, text
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -50,20 +49,6 @@ def publisher() -> Publisher:
 async def ingress(publisher: Publisher) -> AsyncIterator[str]:
     async with harness(*publisher.services, ports=True, skip_time=False) as h:
         yield h.ingress_url
-
-
-@pytest.fixture
-async def client(ingress: str) -> AsyncIterator[Client]:
-    async with Client(ingress, backoff=SOON) as client:
-        yield client
-
-
-@pytest.fixture
-async def proxy(ingress: str) -> AsyncIterator[CuttingProxy]:
-    port = urlsplit(ingress).port
-    assert port is not None
-    async with cutting_proxy(port) as proxy:
-        yield proxy
 
 
 async def started(client: Client, publisher: Publisher, **options: Any) -> tuple[Run, SendHandle]:
