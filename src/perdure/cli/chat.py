@@ -7,8 +7,6 @@ Ctrl-C, or lose the engine, and the run goes on; the same `--key` goes on with t
 from __future__ import annotations
 
 import asyncio
-import atexit
-import gc
 import logging
 import sys
 from pathlib import Path
@@ -80,8 +78,6 @@ async def _chat_here(
     app = target.load()
     logging.basicConfig(level=logging.ERROR)  # of retries the chat says nothing
     options = EngineOptions(data_dir=data_dir, ingress=_ANY_FREE_PORT, admin=_ANY_FREE_PORT)
-    # Seen on a busy machine: the collection at the interpreter's exit never ended, with all the work done.
-    atexit.register(gc.freeze)
     async with EngineServer(options) as engine:
         try:
             await engine.serve_app(app, target.text)

@@ -6,9 +6,11 @@ them. Each command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 import typer
 
@@ -25,7 +27,7 @@ from perdure.cli import (
     vacuum,
     version,
 )
-from perdure.cli.exit_codes import INTERRUPTED, exit_code_of
+from perdure.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
 from perdure.errors import PerdureError
 
 app = typer.Typer(
@@ -48,7 +50,7 @@ app.command()(vacuum.vacuum)
 app.command()(version.version)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point. A mistake is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it."""
     try:
         app()
@@ -56,9 +58,31 @@ def main() -> None:
         if os.environ.get("PERDURE_TRACEBACK"):
             traceback.print_exc()
         print(f"perdure: {error}", file=sys.stderr)
-        sys.exit(exit_code_of(error))
+        _exit(exit_code_of(error))
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        _exit(INTERRUPTED)
+    except SystemExit as ended:  # how typer ends every command
+        _exit(ended.code)
+    _exit(0)
+
+
+def _exit(code: object) -> NoReturn:
+    """End the process without tearing the interpreter down; what must outlive it is on disk already.
+
+    granian's threads may still wait for the GIL when their server has stopped. CPython ends such a thread by
+    unwinding it, which Rust answers with a panic on stderr; or the last garbage collection never ends. Both
+    were seen on busy machines.
+    """
+    atexit._run_exitfuncs()  # the user's telemetry is sent, child processes are joined
+    if isinstance(code, str):  # a TARGET that calls sys.exit("why")
+        print(code, file=sys.stderr)
+        code = FAILED
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # a full disk, or `perdure ... | head`
+            code = code or FAILED
+    os._exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
