@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from engines import EngineName
 from fork_server import ForkServer
 from token_deaths import token_deaths
 
@@ -14,13 +15,19 @@ from perdure.streams.events import ATTEMPT
 @pytest.mark.crash
 @pytest.mark.anyio
 @pytest.mark.timeout(300)
-async def test_the_text_that_a_reader_assembles_is_the_output_wherever_the_agent_died(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["embedded", pytest.param("restate-server", marks=pytest.mark.restate)])
+async def test_the_text_that_a_reader_assembles_is_the_output_wherever_the_agent_died(
+    name: EngineName, tmp_path: Path
+) -> None:
     """A sample; `make crash` dies at every word of every call."""
     with ForkServer() as forks:
-        async with token_deaths(tmp_path, forks) as runs:
+        async with token_deaths(name, tmp_path, forks) as runs:
             for turn, token in ((0, 1), (1, 0), (1, 1), (1, 6)):
                 reading = await runs.die(turn, token)
                 assert reading is not None
                 assert reading.faults() == []
-                assert reading.connections >= 2
-                assert ATTEMPT in [event.type for event in reading.events]
+                if name == "embedded":
+                    assert reading.connections == 2
+                    assert ATTEMPT in [event.type for event in reading.events]
+                else:  # the gateway outlives the agent; the last words before its death may not have left it
+                    assert reading.connections == 1

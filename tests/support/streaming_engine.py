@@ -5,9 +5,10 @@ The handlers run in a process of their own, which can be killed and started agai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import ChildProcess
+from child_process import ChildProcess, Spawn, spawn
 from engines import EngineName
 from gateway import Gateway
 from perdure_engine import PerdureEngine
@@ -18,10 +19,18 @@ from service_endpoint import ServiceEndpoint
 class StreamingEngine:
     """`url`: where clients come. `gateway` is None for the embedded engine."""
 
-    def __init__(self, name: EngineName, target: str, directory: Path) -> None:
+    def __init__(
+        self,
+        name: EngineName,
+        target: str,
+        directory: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        spawn: Spawn = spawn,
+    ) -> None:
         self.holds = directory / "holds"
         self.holds.mkdir()
-        env = {"HOLDS": str(self.holds)}
+        of_handlers = {"HOLDS": str(self.holds), **(env or {})}
         self.engine: PerdureEngine | RestateServer
         self.gateway: Gateway | None = None
         if name == "embedded":
@@ -31,9 +40,9 @@ class StreamingEngine:
             self.engine = RestateServer(directory)
             self.gateway = Gateway(self.engine.ingress_url, self.engine.admin_url, directory)
             self.url = self.gateway.url
-            env["PERDURE_STREAMS"] = self.engine.ingress_url
+            of_handlers["PERDURE_STREAMS"] = self.engine.ingress_url
         self.admin_url = self.engine.admin_url
-        self.endpoint = ServiceEndpoint(target, directory, env=env)
+        self.endpoint = ServiceEndpoint(target, directory, env=of_handlers, spawn=spawn)
 
     async def start(self) -> None:
         await self.engine.start()

@@ -17,9 +17,13 @@ from typing import Any
 import anyio
 import httpx2
 from embedded_engine import EmbeddedEngine
+from engines import ENGINES, EngineName, running
 from fork_server import ForkServer
 from kept_alive import kept_alive
+from service_endpoint import ServiceEndpoint
+from sse import events_of
 from streamed_text import TEXT
+from streaming_engine import StreamingEngine
 
 from perdure.streams.assemble import answer_text
 from perdure.streams.events import ATTEMPT, END, StreamEvent
@@ -50,18 +54,21 @@ class Reading:
 
 
 class TokenDeaths:
-    """An embedded engine with the agent in its process, both of which die where they are told to."""
+    """An engine with the agent, whose process dies where it is told to: with the engine, where that is embedded.
 
-    def __init__(self, engine: EmbeddedEngine, order: Path) -> None:
-        self._engine, self._order = engine, order
+    url: where the agent is asked, and its stream read.
+    """
+
+    def __init__(self, url: str, victim: EmbeddedEngine | ServiceEndpoint, order: Path) -> None:
+        self._url, self._victim, self._order = url, victim, order
 
     async def die(self, turn: int, token: int) -> Reading | None:
         """One run that is killed before this word; None if there is no such word."""
         self._order.write_text(f"{turn} {token}")
-        async with httpx2.AsyncClient(base_url=self._engine.ingress_url, timeout=TIMEOUT_S) as client:
+        async with httpx2.AsyncClient(base_url=self._url, timeout=TIMEOUT_S) as client:
             sent = await client.post("/Weather/ask/send", json="What is the weather?")
             with anyio.fail_after(TIMEOUT_S):
-                async with kept_alive(self._engine):
+                async with kept_alive(self._victim):
                     reading = await _read(client, sent.json()["invocationId"])
         if self._order.exists():
             self._order.unlink()
@@ -80,48 +87,45 @@ async def _read(client: httpx2.AsyncClient, invocation_id: str) -> Reading:
             ) as answer:
                 assert answer.status_code == 200, await answer.aread()
                 reading.connections += 1
-                async for event in _events(answer):
-                    reading.events.append(event)
+                async for event in events_of(answer):
+                    source = str(event.data.get("source"))
+                    reading.events.append(
+                        StreamEvent(event.id, event.type, json.dumps(event.data), source, 0)
+                    )
         except httpx2.TransportError:
             await anyio.sleep(0.02)  # it has just died, or is being started
     reading.output = json.loads(reading.events[-1].payload)["output"]
     return reading
 
 
-async def _events(answer: httpx2.Response) -> AsyncIterator[StreamEvent]:
-    frame: dict[str, str] = {}
-    async for line in answer.aiter_lines():
-        if line:
-            name, _, value = line.partition(": ")
-            frame[name] = value
-            continue
-        if "id" in frame:
-            data = json.loads(frame["data"])
-            source = str(data.get("source"))
-            yield StreamEvent(int(frame["id"]), frame["event"], frame["data"], source, 0)
-        frame = {}
-
-
 @asynccontextmanager
-async def token_deaths(directory: Path, forks: ForkServer) -> AsyncIterator[TokenDeaths]:
-    """The agent on an embedded engine, with all files in `directory`."""
+async def token_deaths(name: EngineName, directory: Path, forks: ForkServer) -> AsyncIterator[TokenDeaths]:
+    """The agent on the engine called `name`, with all files in `directory`."""
     order = directory / "die-at"
-    engine = EmbeddedEngine(
-        str(AGENT), directory, env={"DIE_AT": str(order), "PYTHONPATH": SUPPORT}, spawn=forks.spawn
-    )
-    try:
-        await engine.start()
-        yield TokenDeaths(engine, order)
-    finally:
-        engine.kill()
+    env = {"DIE_AT": str(order), "PYTHONPATH": SUPPORT}
+    if name == "embedded":
+        engine = EmbeddedEngine(str(AGENT), directory, env=env, spawn=forks.spawn)
+        async with running(engine):
+            yield TokenDeaths(engine.ingress_url, engine, order)
+    else:
+        cluster = StreamingEngine(name, str(AGENT), directory, env=env, spawn=forks.spawn)
+        try:
+            await cluster.start()
+            yield TokenDeaths(cluster.url, cluster.endpoint, order)
+        finally:
+            cluster.kill()
 
 
 async def whole() -> int:
-    """Every death there is. Returns how many faults were found."""
+    """Every death there is, on both engines. Returns how many faults were found."""
+    return sum([await _whole(name) for name in ENGINES])
+
+
+async def _whole(name: EngineName) -> int:
     faults: list[str] = []
     deaths = connections = superseded = 0
     with ForkServer() as forks, tempfile.TemporaryDirectory(prefix="perdure-tokens-") as directory:
-        async with token_deaths(Path(directory), forks) as runs:
+        async with token_deaths(name, Path(directory), forks) as runs:
             for turn in range(TURNS):
                 token = 0
                 while (reading := await runs.die(turn, token)) is not None:
@@ -131,8 +135,9 @@ async def whole() -> int:
                     superseded += sum(event.type == ATTEMPT for event in reading.events)
                     token += 1
     print(
-        f"embedded: {deaths} deaths, one at each word; {connections} connections of the readers, "
-        f"{superseded} times a partial text was superseded; {len(faults)} faults"
+        f"{name}: {deaths} deaths, one at each word; {connections} connections of the readers, "
+        f"{superseded} times a partial text was superseded; {len(faults)} faults",
+        flush=True,
     )
     for fault in faults:
         print(fault)
