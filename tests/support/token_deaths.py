@@ -54,7 +54,7 @@ class Reading:
 
 
 class TokenDeaths:
-    """An engine with the agent, whose process dies where it is told to: with the engine, where that is embedded.
+    """An engine with the agent, whose process dies where it is told to; the embedded engine dies with it.
 
     url: where the agent is asked, and its stream read.
     """
