@@ -12,9 +12,8 @@ from tests.sdk_suite.not_applicable import NOT_APPLICABLE
 
 PLAIN, LIVE, REPLAYED = MODES = ("plain", "live", "replayed")
 NO_AGENT = "runs no agent"
-STREAMS = "runs agents only as streams, which are not durable yet"
+STREAMS = "runs agents only as streams; this suite stands in the place of Runner.run"
 MEASURED = {
-    "nested_streams": "streams an agent inside of a run, and streams are not durable yet (they are refused)",
     "sandboxes": "runs an agent with a sandbox, and sandboxes are not durable yet (they are refused)",
 }
 

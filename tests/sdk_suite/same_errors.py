@@ -12,18 +12,18 @@ from typing import Any
 from perdure.durable.step import Try, not_final
 
 _raised: list[BaseException] = []
-_envelope = Try._envelope
+_outcome = Try._outcome
 
 
 def _noting(self: Try[Any], closure: asyncio.Task[Any]) -> dict[str, Any]:
     if not closure.cancelled() and (error := closure.exception()) is not None:
         _raised.append(error)
-    return _envelope(self, closure)
+    return _outcome(self, closure)
 
 
 def remember() -> None:
     """Note the errors of all steps from now on."""
-    Try._envelope = _noting  # type: ignore[method-assign]
+    Try._outcome = _noting  # type: ignore[method-assign]
 
 
 def as_raised(error: BaseException) -> BaseException:
