@@ -30,8 +30,7 @@ TIMEOUT_S = 25.0
 _run = AgentRunner.run
 _run_streamed = AgentRunner.run_streamed
 # How often the test that runs now called the SDK's runner, and how: see `Results` in report.py.
-_seen = {"runs": 0, "streams": 0, "nested_streams": 0, "sandboxes": 0}
-_in_run: contextvars.ContextVar[bool] = contextvars.ContextVar("sdk_suite_in_run", default=False)
+_seen = {"runs": 0, "streams": 0, "sandboxes": 0}
 
 
 async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002
@@ -40,13 +39,9 @@ async def run(self: AgentRunner, starting_agent: Any, input: Any, **options: Any
     config = options.get("run_config")
     config = config if isinstance(config, dict) else vars(config or object)
     _seen["sandboxes"] += config.get("sandbox") is not None
-    before = _in_run.set(True)
-    try:
-        if MODE == PLAIN or _is_durable_already():
-            return await _run(self, starting_agent, input, **options)
-        return await Invocation(starting_agent, input, options).result()
-    finally:
-        _in_run.reset(before)
+    if MODE == PLAIN or _is_durable_already():
+        return await _run(self, starting_agent, input, **options)
+    return await Invocation(starting_agent, input, options).result()
 
 
 def _is_durable_already() -> bool:
@@ -59,7 +54,6 @@ def _is_durable_already() -> bool:
 def run_streamed(self: AgentRunner, *args: Any, **options: Any) -> Any:
     """`AgentRunner.run_streamed`, counted."""
     _seen["streams"] += 1
-    _seen["nested_streams"] += _in_run.get()
     return _run_streamed(self, *args, **options)
 
 

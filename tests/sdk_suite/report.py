@@ -22,7 +22,7 @@ class Results:
     """The lines of JSON that the plugin wrote in one mode: the last one of each test holds.
 
     tests: by name (pytest's node id): `outcome`, `why`, and how often it called the runner:
-        `runs`, `streams`, and of these `nested_streams` (inside of a run) and `sandboxes`.
+        `runs`, `streams`, and how many of these had a sandbox.
     complete: whether a pytest ran to its end.
     """
 
