@@ -17,6 +17,8 @@ from restate_server import RestateServer
 from sse import Received, read_all, reading
 from streaming_engine import StreamingEngine
 
+from perdure.client import Client
+
 SERVICE = str(Path(__file__).parents[1] / "contract" / "talking_service.py")
 WORDS = [f"w{n} " for n in range(8)]
 
@@ -97,6 +99,30 @@ async def test_the_gateway_is_killed_while_a_stream_is_read(
     assert [event.id for event in seen] == list(range(len(seen)))
     assert words(seen) == "".join(WORDS)
     assert seen[-1].data["output"] == "".join(WORDS)
+
+
+async def test_the_typed_client_reads_through_the_death_of_the_gateway(engine: StreamingEngine) -> None:
+    assert engine.gateway is not None
+    label, held = hold(engine, 3)
+    async with Client(engine.url) as client:
+        sent = await client.send("Talk/say", {"label": label, "words": WORDS})
+        deltas: list[str] = []
+        async for event in client.stream(sent):
+            if event.type == "text":
+                deltas.append(event.data["delta"])
+            if len(deltas) == 4 and held.exists():
+                engine.gateway.kill()
+                await engine.gateway.start()
+                held.unlink()
+        assert deltas == WORDS
+        assert await client.attach(sent) == await client.text(sent) == "".join(WORDS)
+
+
+async def test_pages_get_their_module_from_the_gateway(client: httpx2.AsyncClient) -> None:
+    module = await client.get("/restate/client.js")
+    assert module.status_code == 200
+    assert module.headers["content-type"].startswith("text/javascript")
+    assert "export" in module.text
 
 
 async def test_the_server_is_killed_while_a_stream_is_read(
