@@ -23,6 +23,8 @@ INTROSPECTION = "perdure.engine.introspection"
 ENGINE = INGRESS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
 CLIENT = {"perdure.client"}
+INSPECTION = {"perdure.errors", "perdure.protocol", "perdure.streams", "perdure.client"}
+UI = INSPECTION | {"perdure.inspection"}
 
 ROOMS = {
     "perdure": AGENTS,
@@ -32,7 +34,7 @@ ROOMS = {
     "perdure.stream_answers": {"perdure.errors", "perdure.streams"},
     "perdure.protocol": {"perdure.errors"},
     "perdure.door": DOOR,
-    "perdure.engine": ENGINE,
+    "perdure.engine": ENGINE | {"perdure.inspection", "perdure.ui"},
     "perdure.engine.core": ENGINE_CORE,
     "perdure.engine.storage": STORAGE,
     "perdure.engine.transport": ENGINE_CORE,
@@ -46,7 +48,9 @@ ROOMS = {
     "perdure.durable": {"perdure.errors", "perdure.streams"},
     "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
     "perdure.client": {"perdure.errors", "perdure.streams"},
-    "perdure.cli": CLIENT | ENGINE | AGENTS | {"perdure.gateway"},
+    "perdure.inspection": INSPECTION,
+    "perdure.ui": UI,
+    "perdure.cli": CLIENT | ENGINE | AGENTS | UI | {"perdure.gateway", "perdure.ui"},
     "perdure.testing": ENGINE | AGENTS,
 }
 

@@ -40,6 +40,7 @@ def _routes(engine: Engine, ingress_url: str) -> list[BaseRoute]:
     async def about(request: Request) -> Response:
         return JSONResponse(
             {
+                "engine": "perdure",  # told apart from restate-server by this
                 "version": version("perdure"),
                 "min_admin_api_version": api_version.MIN,
                 "max_admin_api_version": api_version.MAX,

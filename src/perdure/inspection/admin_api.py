@@ -1,0 +1,189 @@
+"""The admin API of an engine: JSON over HTTP, or straight into the ASGI app of an engine in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from perdure.errors import CommandError, EngineUnreachable, RequestError
+from perdure.inspection.deployments import Deployment, Service, deployment_of, service_of
+
+_TIMEOUT = httpx2.Timeout(35, connect=5)  # a query may take 30 s
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+# A router's words (the last are our own ingress's), and not the admin API's about an invocation.
+_NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed", "bad path")
+
+Verb = Literal["cancel", "kill", "pause", "resume", "purge", "purge-journal", "restart-as-new"]
+AsgiApp = Any
+"""An ASGI application."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """is_perdure: it is the embedded engine; else a restate-server. ingress_url: where it says it is."""
+
+    version: str
+    ingress_url: str
+    is_perdure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The result of a query. A row lacks the columns that are null in it."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+
+
+class AdminApi:
+    """`async with AdminApi("127.0.0.1:9070") as api: ...`, at `host:port` or a URL.
+
+    Every method raises:
+        EngineUnreachable: nothing answers there, or nothing that is an engine.
+        RequestError: the engine refused; `status` and `message` are its own.
+    The constructor raises CommandError for what is no address.
+    """
+
+    def __init__(self, address: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.url = _url(address)
+        self._http = httpx2.AsyncClient(timeout=_TIMEOUT, headers=_HEADERS, transport=transport)
+        self._about: About | None = None
+
+    @classmethod
+    def of_app(cls, app: AsgiApp) -> AdminApi:
+        """Of an engine in this process, without a socket. `app`: its admin app."""
+        return cls("http://127.0.0.1", transport=httpx2.ASGITransport(app=app))
+
+    async def __aenter__(self) -> AdminApi:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def about(self) -> About:
+        """Asked once: what is at an address does not change while we look at it."""
+        if self._about is None:
+            told = await self._field("GET", "/version", expected="ingress_endpoint", whole=True)
+            self._about = About(
+                version=str(told.get("version", "")),
+                ingress_url=str(told["ingress_endpoint"]).rstrip("/"),
+                is_perdure=told.get("engine") == "perdure",
+            )
+        return self._about
+
+    async def change(
+        self,
+        invocation_id: str,
+        verb: Verb,
+        *,
+        deployment: str | None = None,
+        from_index: int | None = None,
+    ) -> str | None:
+        """Ask for it; the engine may answer before it has happened. Returns the id of a restart.
+
+        deployment: of resume and restart, `keep`, `latest` or an id. from_index: restart keeps the journal
+        before this entry.
+        """
+        given = {"deployment": deployment, "from": from_index}
+        query = {name: str(value) for name, value in given.items() if value is not None}
+        answer = await self.request("PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}", query)
+        return answer.get("new_invocation_id") if isinstance(answer, dict) else None
+
+    async def query(self, sql: str) -> Rows:
+        """The rows of a SQL query: see docs/guide/sql.md for the tables."""
+        told = await self._field("POST", "/query", body={"query": sql}, expected="rows", whole=True)
+        rows = told["rows"]
+        return Rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
+
+    async def services(self) -> list[Service]:
+        """By name."""
+        rows = await self._field("GET", "/services", expected="services")
+        return sorted((service_of(row) for row in rows), key=lambda service: service.name)
+
+    async def service(self, name: str) -> Service:
+        return service_of(await self._field("GET", f"/services/{quote(name, safe='')}", whole=True))
+
+    async def deployments(self) -> list[Deployment]:
+        """Newest first."""
+        rows = await self._field("GET", "/deployments", expected="deployments")
+        return sorted((deployment_of(row) for row in rows), key=lambda each: each.created_at, reverse=True)
+
+    async def openapi(self, service: str) -> dict[str, Any]:
+        """How the service is called over HTTP, as an OpenAPI document."""
+        path = f"/services/{quote(service, safe='')}/openapi"
+        document: dict[str, Any] = await self._field("GET", path, whole=True)
+        return document
+
+    async def write_state(
+        self, service: str, key: str, state: Mapping[str, bytes], version: str | None = None
+    ) -> None:
+        """Replace the whole state of a key. version: of the state that was read: see `objects.state`.
+
+        Raises RequestError(409) if it is another one by now.
+        """
+        body = {
+            "version": version,
+            "object_key": key,
+            "new_state": {name: list(value) for name, value in state.items()},
+        }
+        await self.request("POST", f"/services/{quote(service, safe='')}/state", body=body)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        *,
+        expected: str | None = None,
+    ) -> object:
+        """The JSON of the answer, {} for an empty one. expected: a field that it has if it is an engine's."""
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            response = await self._http.request(
+                method, self.url + path, params=dict(query or {}), content=content
+            )
+        except httpx2.TransportError as error:
+            raise EngineUnreachable(
+                f"cannot reach the engine's admin API at {self.url}: is `perdure up` running?"
+            ) from error
+        try:
+            answer = json.loads(response.content) if response.content else {}
+            if response.status_code >= 400 and not answer["message"].startswith(_NO_SUCH_ROUTE):
+                raise RequestError(response.status_code, answer["message"], answer.get("restate_code"))
+            if response.status_code < 400:
+                if expected is not None:
+                    answer[expected]
+                return answer
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # no JSON, or not ours
+        raise EngineUnreachable(
+            f"what answers at {self.url} is not an engine's admin API (status {response.status_code}): "
+            "is --admin the right address?"
+        )
+
+    async def _field(
+        self, method: str, path: str, *, body: object = None, expected: str = "name", whole: bool = False
+    ) -> Any:
+        answer: Any = await self.request(method, path, body=body, expected=expected)
+        return answer if whole else answer[expected]
+
+
+def _url(address: str) -> str:
+    url = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = False
+    if not usable:
+        raise CommandError(f"--admin {address!r}: write host:port or a URL, for example 127.0.0.1:9070")
+    return url.rstrip("/")

@@ -1,0 +1,284 @@
+"""Approvals as the journals tell them: announced by a run entry, decided by the signal of their awakeable.
+
+Only SQL over the admin API, the same on the embedded engine and on restate-server. Entries are found by the
+id of their invocation, so the cost grows with what is under way, and not with what was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from perdure.errors import RequestError
+from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.awakeables import resolve_awakeable
+from perdure.inspection.records import time_of
+from perdure.protocol.ids import decode_awakeable_id
+
+_INVOCATIONS_A_QUERY = 200
+_COMPLETION_ID = re.compile(r'"completion_id":(\d+)')
+_RECORDED_WITHIN_S = 10.0
+
+Status = Literal["pending", "approved", "rejected", "no decision", "expired", "ended"]
+
+
+class Decision(BaseModel):
+    """The body that resolves an approval's awakeable, as `perdure.openai.Decision` reads it. That one is not
+    imported here: it would bring the Agents SDK, which takes two seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    approved: bool
+    always: bool = False
+    message: str | None = None
+    by: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One question of a run, and what became of it.
+
+    announcement: see `perdure.openai.approvals.Announcement`.
+    decision: what the run took for one; None without a decision, or with an answer that is none.
+    """
+
+    invocation_id: str
+    target: str
+    announcement: Mapping[str, Any]
+    decided_at: datetime | None
+    decision: Decision | None
+    completed: bool
+
+    @property
+    def id(self) -> str:
+        """Of the awakeable that a decision resolves."""
+        return str(self.announcement["awakeable_id"])
+
+    @property
+    def asked_at(self) -> datetime:
+        return time_of(self.announcement["asked_at"])
+
+    @property
+    def expires_at(self) -> datetime | None:
+        text = self.announcement.get("expires_at")
+        return None if text is None else time_of(text)
+
+    @property
+    def status(self) -> Status:
+        if self.decided_at is not None:
+            if self.decision is None:
+                return "no decision"
+            return "approved" if self.decision.approved else "rejected"
+        if self.completed:
+            return "ended"
+        return "expired" if self.expires_at is not None and self.expires_at < datetime.now(UTC) else "pending"
+
+
+async def pending(api: AdminApi) -> list[Approval]:
+    """What waits for a human now, longest first."""
+    told = await api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'")
+    found = [
+        approval
+        for at in range(0, len(told.rows), _INVOCATIONS_A_QUERY)
+        for approval in await _approvals(api, told.rows[at : at + _INVOCATIONS_A_QUERY])
+        if approval.status == "pending"
+    ]
+    return sorted(found, key=lambda approval: approval.asked_at)
+
+
+async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
+    """One approval, whatever became of it; None if no journal that is still kept announces it.
+
+    Raises RequestError(400) for what is no id of an awakeable.
+    """
+    invocation_id, _ = decode_awakeable_id(awakeable_id)
+    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE id = '{invocation_id}'")
+    found = (approval for approval in await _approvals(api, told.rows) if approval.id == awakeable_id)
+    return next(found, None)
+
+
+async def decide(
+    api: AdminApi,
+    approval_id: str,
+    *,
+    approved: bool,
+    message: str | None = None,
+    always: bool = False,
+    by: str | None = None,
+    ingress: str | None = None,
+) -> Approval:
+    """Decide what is pending, and return it as it was asked.
+
+    message: of a rejection, the model reads it in place of the output. always: later calls of the tool by
+    this agent too. ingress: where it is resolved; None: where the engine says that its ingress is.
+
+    Raises RequestError: 404 for an unknown approval, 409 for one that is decided or too late, also by
+    another human at the same time; the message tells by whom.
+    """
+    url = ingress or (await api.about()).ingress_url
+    approval = await find(api, approval_id)
+    if approval is None:
+        raise RequestError(
+            404, f"no approval {approval_id!r}: `perdure approvals list` shows what is pending"
+        )
+    if approval.status != "pending":
+        raise RequestError(409, _why_not(approval))
+    decision = Decision(approved=approved, always=always, message=message, by=by, id=uuid.uuid4().hex)
+    await resolve_awakeable(url, approval_id, decision.model_dump_json().encode())
+    recorded = await _recorded(api, approval_id)
+    if recorded is not None and recorded.decision != decision:  # another was faster
+        raise RequestError(409, _why_not(recorded))
+    return approval
+
+
+async def _recorded(api: AdminApi, approval_id: str) -> Approval | None:
+    """The approval once its decision is in the journal; None if that is not kept, or has not come in time."""
+    deadline = time.monotonic() + _RECORDED_WITHIN_S
+    while time.monotonic() < deadline:
+        approval = await find(api, approval_id)
+        if approval is None or approval.decided_at is not None:
+            return approval
+        await asyncio.sleep(0.05)
+    return None
+
+
+def _why_not(approval: Approval) -> str:
+    match approval.status:
+        case "approved" | "rejected" as status:
+            assert approval.decision is not None
+            assert approval.decided_at is not None
+            at = approval.decided_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            by, message = approval.decision.by, approval.decision.message
+            return (
+                f"already decided: {status} at {at}"
+                f"{f' by {by}' if by else ''}{f': {message}' if message else ''}"
+            )
+        case "no decision":
+            return "already answered, but by no decision: the run asks anew, see `perdure approvals list`"
+        case "expired":
+            return (
+                f"too late: it was rejected when nobody had decided by {approval.announcement['expires_at']}"
+            )
+        case _:
+            return f"too late: {approval.invocation_id} has ended"
+
+
+async def _approvals(api: AdminApi, invocations: Iterable[Mapping[str, Any]]) -> list[Approval]:
+    by_id = {row["id"]: row for row in invocations}
+    announced = await _announced(api, by_id) if by_id else {}
+    return list(_joined(await _entries(api, announced), announced, by_id)) if announced else []
+
+
+def _joined(
+    entries: list[dict[str, Any]],
+    announced: Mapping[str, set[int]],
+    invocations: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Approval]:
+    signals: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for row in entries:  # in the order of the journal: the first decision is the one that counts
+        match row["notification"]:
+            case {"Signal": {"id": {"Index": int(index)}}}:
+                signals.setdefault((row["id"], index), row)
+    for row in entries:
+        announcement = _announcement(row["notification"], announced[row["id"]])
+        awakeable = None if announcement is None else _awakeable(announcement["awakeable_id"])
+        if announcement is None or awakeable is None or awakeable[0] != row["id"]:
+            continue
+        invocation = invocations[row["id"]]
+        signal = signals.get(awakeable)
+        yield Approval(
+            invocation_id=row["id"],
+            target=invocation["target"],
+            announcement=announcement,
+            decided_at=None if signal is None else time_of(signal["appended_at"]),
+            decision=None if signal is None else _decision(signal["notification"]["Signal"]["result"]),
+            completed=invocation["status"] == "completed",
+        )
+
+
+async def _announced(api: AdminApi, ids: Iterable[str]) -> dict[str, set[int]]:
+    """The completion ids of announcements, by invocation."""
+    announced: dict[str, set[int]] = {}
+    told = await api.query(
+        f"SELECT id, entry_lite_json FROM sys_journal WHERE id IN ({_quoted(ids)}) "
+        "AND entry_type = 'Command: Run' AND name LIKE 'approval %'"
+    )
+    for row in told.rows:
+        if found := _COMPLETION_ID.search(row["entry_lite_json"]):
+            announced.setdefault(row["id"], set()).add(int(found[1]))
+    return announced
+
+
+async def _entries(api: AdminApi, announced: Mapping[str, set[int]]) -> list[dict[str, Any]]:
+    """What these invocations announced, and all their signals. Other runs may hold much, and stay there."""
+    completions = " OR ".join(
+        f"entry_lite_json LIKE '%\"CompletionId\":{number}}}%'"
+        for number in sorted(set().union(*announced.values()))
+    )
+    told = await api.query(
+        f"SELECT id, index, entry_json, appended_at FROM sys_journal WHERE id IN ({_quoted(announced)}) "
+        "AND (entry_type = 'Notification: Signal' "
+        f"OR (entry_type = 'Notification: Run' AND ({completions}))) ORDER BY id, index"
+    )
+    return [{**row, "notification": json.loads(row["entry_json"])["Notification"]} for row in told.rows]
+
+
+def _quoted(ids: Iterable[str]) -> str:
+    return ", ".join(f"'{each}'" for each in ids)
+
+
+def _announcement(notification: Mapping[str, Any], completion_ids: set[int]) -> dict[str, Any] | None:
+    """The value of an announcing run; None for other entries, also for a step that only has the name."""
+    match notification:
+        case {"Completion": {"Run": {"completion_id": number, "result": {"Success": list(content)}}}}:
+            match _json(content) if number in completion_ids else None:
+                case {"ok": {"awakeable_id": str(), "tool": str(), "asked_at": str(asked_at)} as announced}:
+                    times = (asked_at, announced.get("expires_at", asked_at))
+                    return dict(announced) if all(map(_is_time, times)) else None
+    return None
+
+
+def _is_time(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(time_of(text))
+    except (ValueError, OverflowError):
+        return False
+
+
+def _awakeable(awakeable_id: str) -> tuple[str, int] | None:
+    """Its invocation and the index of its signal; None for what is no id of an awakeable."""
+    try:
+        return decode_awakeable_id(awakeable_id)
+    except RequestError:
+        return None
+
+
+def _decision(result: object) -> Decision | None:
+    match result:
+        case {"Success": list(content)}:
+            try:
+                return Decision.model_validate_json(bytes(content))
+            except ValidationError:
+                return None
+        case {"Failure": {"message": str(message)}}:
+            return Decision(approved=False, message=message)
+        case _:
+            return None
+
+
+def _json(content: list[int]) -> object:
+    try:
+        return json.loads(bytes(content))
+    except ValueError:
+        return None
