@@ -113,6 +113,7 @@ build/sdk-suite/.installed: requirements.lock tests/sdk_suite/requirements.txt
 	@$(PYTHON) -m venv build/sdk-suite/venv
 	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/sdk_suite/requirements.txt
+	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
