@@ -155,3 +155,5 @@ def test_what_is_not_ours_is_shown_as_it_stands(theirs: str) -> None:
 
 def test_what_was_cut_is_shown_without_the_envelope() -> None:
     assert readable('{"ok":{"version":1,"outp…') == ('{"version":1,"outp…', False)
+    assert readable('{"about":{"agent":["A"]},"ok":{"version":1,"outp…') == ('{"version":1,"outp…', False)
+    assert readable('{"about":{"agent":["A…') == ('{"about":{"agent":["A…', False)

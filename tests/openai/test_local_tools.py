@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -45,6 +46,7 @@ from openai.types.responses import (
 from openai.types.responses.response_output_item import LocalShellCall
 
 from perdure import DurableRunner
+from perdure.protocol.messages import MessageType
 from perdure.testing.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.anyio
@@ -97,12 +99,22 @@ def asked(agent: Agent[Any], context: Any = None, **options: Any) -> JournalServ
 
 
 async def everywhere(agent: Agent[Any], context: Any = None) -> tuple[str, JournalServer]:
-    """The final output, the same by plain Runner, live, and replayed at every await."""
+    """The final output, the same by plain Runner, live, and replayed at every await. Each step of a tool
+    tells readers which of the model's calls it is.
+    """
     given = dataclasses.replace(context) if context is not None else None
     plain = [(await Runner.run(agent, "hello", context=given)).final_output, given and vars(given)]
     server = asked(agent, context, suspend_always=True)
     assert value_of(await asked(agent, context).run()) == value_of(await server.run()) == plain
+    assert isinstance(agent.model, CallingModel)
+    assert calls_of(server) == [call.call_id for call in agent.model.calls if hasattr(call, "call_id")]
     return str(plain[0]), server
+
+
+def calls_of(server: JournalServer) -> list[str]:
+    """For which calls the steps of tools were made."""
+    told = [json.loads(c.value.content)["about"] for c in server.entries(MessageType.RUN_COMPLETION)]
+    return [facts["call_id"] for facts in told if "call_id" in facts]
 
 
 @dataclasses.dataclass

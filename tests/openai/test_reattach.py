@@ -88,7 +88,7 @@ async def test_the_id_of_a_background_response_is_journaled_before_its_answer(
     assert value_of(await server.run()) == TEXT
     assert server.commands() == ["Input", CREATED, FETCHED, "Output"]
     created = server.entries(MessageType.RUN_COMPLETION)[0].value.content
-    assert created == b'{"ok":{"pending":"resp_1"}}'
+    assert created == b'{"about":{"agent":["A"],"model":"m"},"ok":{"pending":"resp_1"}}'
     assert api.created == ["resp_1"]
     assert api.retrieved == ["resp_1"] * 3
     assert set(seen) == {("resp_1", "req_resp_1", 5)}

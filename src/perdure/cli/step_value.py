@@ -9,7 +9,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_BESIDE = {"types", "changes", "again"}  # what stands beside an outcome, and does not change how it reads
+_BESIDE = {
+    "about",
+    "types",
+    "changes",
+    "again",
+}  # what stands beside an outcome, and does not change how it reads
+
+_ABOUT = '{"about":'
 
 
 def readable(preview: str) -> tuple[str, bool]:
@@ -17,7 +24,7 @@ def readable(preview: str) -> tuple[str, bool]:
     try:
         envelope = json.loads(preview)
     except ValueError:  # not JSON, or cut
-        return preview.removeprefix('{"ok":'), False
+        return _without_head(preview), False
     match envelope:
         case {"ok": value, **rest} if rest.keys() <= _BESIDE:
             text, failed = _value(value)
@@ -31,6 +38,17 @@ def readable(preview: str) -> tuple[str, bool]:
         case _:
             return preview, False
     return f"{text}{_notes(envelope)}", failed
+
+
+def _without_head(cut: str) -> str:
+    """A cut preview from where the value begins."""
+    if cut.startswith(_ABOUT):
+        try:
+            _, end = json.JSONDecoder().raw_decode(cut, len(_ABOUT))
+        except ValueError:
+            return cut
+        cut = "{" + cut[end + 1 :]
+    return cut.removeprefix('{"ok":')
 
 
 def _value(value: object) -> tuple[str, bool]:

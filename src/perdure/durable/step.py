@@ -25,7 +25,7 @@ from restate.context import RunOptions
 from restate.exceptions import TerminalError
 from restate.serde import Serde
 
-from perdure.durable import failures, values
+from perdure.durable import about, failures, values
 from perdure.durable.context import DurableContext, StepScope, current, enclosing_step
 from perdure.durable.future import DurableFuture
 from perdure.errors import EffectUnknown, NotDurable, NotSerialisable
@@ -274,6 +274,7 @@ class Try(Generic[T]):
         self._name, self._action, self._args = name, action, args
         self._retry, self._codec, self._attempt = retry, codec, attempt
         self._contextvars = contextvars.copy_context()
+        self._facts = about.facts()
         self._closure: asyncio.Task[Any] | None = None
         self._scope: StepScope | None = None
         self._context = context
@@ -305,7 +306,7 @@ class Try(Generic[T]):
         fails.
         """
         if self._claim is not None and (unknown := self._claim.spend()) is not None:
-            return {"error": failures.to_json(unknown)}
+            return about.of_failure(self._facts) | {"error": failures.to_json(unknown)}
         scope = self._scope = StepScope(self._context, self._name, self.key, self.ordinal, self._attempt)
         self._contextvars.run(scope.enter)
         loop = asyncio.get_running_loop()
@@ -341,11 +342,9 @@ class Try(Generic[T]):
         except asyncio.CancelledError as cancelled:  # the action gave up by itself
             error = cancelled
         if error is None:
-            return self._success(closure.result())
-        failure = self._codec.failure_to_json(error)
-        if (delay_ms := self._retry.delay_ms(error, self._attempt)) is not None:
-            failure["retry_in_ms"] = delay_ms
-        return {"error": failure}
+            # The facts come first, so that who reads only the beginning of a long value has them.
+            return about.of_result(self._facts, closure.result()) | self._success(closure.result())
+        return about.of_failure(self._facts) | self._failure(error)
 
     async def _act(self) -> T:
         action = self._action
@@ -358,6 +357,12 @@ class Try(Generic[T]):
             thread.add_done_callback(_drop)
             raise
         return cast(T, await result if inspect.isawaitable(result) else result)
+
+    def _failure(self, error: BaseException) -> dict[str, Any]:
+        failure = self._codec.failure_to_json(error)
+        if (delay_ms := self._retry.delay_ms(error, self._attempt)) is not None:
+            failure["retry_in_ms"] = delay_ms
+        return {"error": failure}
 
     def _success(self, value: T) -> dict[str, Any]:
         try:

@@ -16,13 +16,15 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn, Protocol, TypeVar
+from functools import partial
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import restate
 from agents import AgentsException, Usage
 from restate.extensions import current_context
 
 from perdure.durable import DurableContext, current
+from perdure.durable.about import about
 from perdure.durable.context import enclosing_step
 from perdure.durable.step import counting_repeats, final
 from perdure.errors import NotDurable, PerdureError, Unmetered
@@ -204,6 +206,7 @@ async def spend(model: str | None, repeatable: str, call: Callable[[], Awaitable
         for ledger in ledgers:
             open_calls.enter_context(ledger.call_in_flight())
         again = open_calls.enter_context(counting_repeats())
+        open_calls.enter_context(about(model=model, usd=partial(_usd, price)))
         response = await call()
     cost = _cost(response.usage, price, again[repeatable])
     if cost.tokens == 0:
@@ -223,6 +226,14 @@ def refuse_uncounted(agent: str) -> None:
             "budget cannot count its model calls. Put @perdure.durable_tool on the tool in place of "
             "@function_tool, or give the agent as a tool: tools=[agent.as_tool(...)]"
         )
+
+
+def _usd(price: Price | None, answer: Any) -> float | None:
+    """What readers are told that a step cost; None if there is no price, or no answer that says its usage."""
+    usage = getattr(answer, "usage", None)
+    if price is None or not isinstance(usage, Usage) or not usage.input_tokens + usage.output_tokens:
+        return None
+    return round(price.of(usage), 9)
 
 
 def _cost(usage: Usage, price: Price | None, again: int) -> Spent:

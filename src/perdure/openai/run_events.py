@@ -39,11 +39,10 @@ _PIECE = 32 * 1024  # characters; no more than half of what an event may hold, w
 
 @dataclass
 class StreamedRun:
-    """depth: in how many other streamed runs it is. agent: whose turn it is."""
+    """depth: in how many other streamed runs it is."""
 
     depth: int
     stream: str
-    agent: str | None = None
     _tools: dict[str, str] = field(default_factory=dict)  # names, by the id of the call
     _last_text: str | None = None
 

@@ -21,6 +21,7 @@ from openai.types.responses import Response
 
 from perdure.durable import RetryPolicy, current
 from perdure.durable.step import tries
+from perdure.openai import turns
 from perdure.openai.model import CALL
 from perdure.openai.run_events import StreamedRun, current_run
 from perdure.openai.stream_events import STREAMED, StreamedAnswer
@@ -59,7 +60,7 @@ async def _listen(get_stream: GetStream, usage_of: UsageOf) -> StreamedAnswer:
     run = current_run()
     words = Words(run) if run is not None else None
     if run is not None:
-        run.publish("model_call", {"agent": run.agent})
+        run.publish("model_call", {"agent": turns.path()[-1]})
     stream: Any = get_stream()
     try:
         async for event in stream:

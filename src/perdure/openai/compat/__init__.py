@@ -26,12 +26,14 @@ from perdure.openai.compat import (
     tool_functions,
     tools,
     tracing,
+    turns,
 )
 from perdure.openai.compat.point import Point, durable_or
 
 __all__ = ["Point", "install"]
 
 _CONCERNS = (
+    turns,
     models,
     budget,
     streaming,

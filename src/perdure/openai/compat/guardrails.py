@@ -20,6 +20,7 @@ from agents import (
 
 from perdure.openai.compat.point import Point
 from perdure.openai.guardrails import journaled_verdict
+from perdure.openai.turns import for_call, turn_of
 
 _INPUT = Point("agents:InputGuardrail", "run", "agent", "input", "context")
 _OUTPUT = Point("agents:OutputGuardrail", "run", "context", "agent", "agent_output")
@@ -37,9 +38,10 @@ async def _judge_input(
     function = guardrail.guardrail_function
     if not callable(function):  # the SDK says so better
         return await original(guardrail, agent, input, context)
-    output = await journaled_verdict(
-        GuardrailFunctionOutput, guardrail.get_name(), context, function, context, agent, input
-    )
+    with turn_of(agent.name):
+        output = await journaled_verdict(
+            GuardrailFunctionOutput, guardrail.get_name(), context, function, context, agent, input
+        )
     return InputGuardrailResult(guardrail=guardrail, output=output)
 
 
@@ -53,9 +55,10 @@ async def _judge_output(
     function = guardrail.guardrail_function
     if not callable(function):
         return await original(guardrail, context, agent, agent_output)
-    output = await journaled_verdict(
-        GuardrailFunctionOutput, guardrail.get_name(), context, function, context, agent, agent_output
-    )
+    with turn_of(agent.name):
+        output = await journaled_verdict(
+            GuardrailFunctionOutput, guardrail.get_name(), context, function, context, agent, agent_output
+        )
     return OutputGuardrailResult(guardrail=guardrail, agent=agent, agent_output=agent_output, output=output)
 
 
@@ -65,9 +68,10 @@ async def _judge_tool(
     function = guardrail.guardrail_function
     if not callable(function):
         return await original(guardrail, data)
-    return await journaled_verdict(
-        ToolGuardrailFunctionOutput, guardrail.get_name(), data.context, function, data
-    )
+    with for_call(data.context.tool_call_id):
+        return await journaled_verdict(
+            ToolGuardrailFunctionOutput, guardrail.get_name(), data.context, function, data
+        )
 
 
 RELIED_ON: tuple[Point, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from agents import ComputerTool, RunContextWrapper
 
@@ -13,6 +13,7 @@ from perdure.durable import current
 from perdure.openai import local_tools
 from perdure.openai.compat.attribute import Attribute, Read
 from perdure.openai.compat.point import Point
+from perdure.openai.turns import for_call
 
 _ACT = Point(
     "agents.run_internal.tool_actions:ComputerAction",
@@ -20,6 +21,11 @@ _ACT = Point(
     "computer",
     "tool_call",
 )
+_EXECUTE = tuple(
+    Point(f"agents.run_internal.tool_actions:{action}", "execute", "call")
+    for action in ("LocalShellAction", "ShellAction", "CustomToolAction", "ApplyPatchAction")
+)
+_EXECUTE_ON_COMPUTER = Point("agents.run_internal.tool_actions:ComputerAction", "execute", "action")
 _ACTIONS = Point("agents.run_internal.tool_actions:ComputerAction", "_iter_actions", "tool_call")
 _RESOLVE = Point("agents.run_internal.tool_actions", "resolve_computer", "tool", "run_context")
 _RESOLVE_FOR_MODEL = Point("agents.run_internal.tool_execution", "resolve_computer", "tool", "run_context")
@@ -29,6 +35,20 @@ _MADE_FOR_RUN = Point("agents.tool", "_computer_tool_uses_run_scoped_initializer
 
 _with_computers: weakref.WeakSet[RunContextWrapper[Any]] = weakref.WeakSet()
 _disposals: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
+
+
+async def _execute(original: Any, *, call: Any, **arguments: Any) -> Any:
+    with for_call(_call_id(call)):
+        return await original(call=call, **arguments)
+
+
+async def _execute_on_computer(original: Any, *, action: Any, **arguments: Any) -> Any:
+    with for_call(_call_id(action)):
+        return await original(action=action, **arguments)
+
+
+def _call_id(of: Any) -> str | None:
+    return cast("str | None", _field(of.tool_call, "call_id"))
 
 
 async def _act(original: Any, computer: Any, tool_call: Any) -> str:
@@ -72,6 +92,8 @@ async def _dispose(original: Any, *, run_context: RunContextWrapper[Any]) -> Non
 
 RELIED_ON = (_ACTIONS, _MADE_FOR_RUN)
 REPLACEMENTS: dict[Point, Callable[..., Any]] = {
+    **dict.fromkeys(_EXECUTE, _execute),
+    _EXECUTE_ON_COMPUTER: _execute_on_computer,
     _ACT: _act,
     _RESOLVE: _resolve,
     _RESOLVE_FOR_MODEL: _resolve,

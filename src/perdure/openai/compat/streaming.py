@@ -26,7 +26,6 @@ _STREAM_RESPONSE = Point(
     "timeout",
     "replay_unsafe_request",
 )
-_TURN = Point("agents.run_internal.run_loop", "run_single_turn_streamed", "streamed_result", "bindings")
 _RUN_STREAMED = Point("agents.run:AgentRunner", "run_streamed", "starting_agent", "input")
 _END_OF_EVENTS = Point("agents.run_internal.run_steps", "QueueCompleteSentinel")
 _USAGE = Point("agents.usage", "_response_usage_to_usage", "response_usage")
@@ -85,12 +84,6 @@ def _usage_of(response: Response) -> Usage:
     return usage
 
 
-async def _turn(original: Any, streamed_result: Any, bindings: Any, *arguments: Any, **named: Any) -> Any:
-    if (run := run_events.current_run()) is not None:
-        run.agent = bindings.public_agent.name
-    return await original(streamed_result, bindings, *arguments, **named)
-
-
 def _run_streamed(original: Any, runner: Any, *arguments: Any, **named: Any) -> RunResultStreaming:
     with run_events.entered() as run:
         result: RunResultStreaming = original(runner, *arguments, **named)
@@ -119,6 +112,5 @@ class _Told(asyncio.Queue[Any]):
 RELIED_ON = (_END_OF_EVENTS, _USAGE, _UNREPORTED)
 REPLACEMENTS: dict[Point, Callable[..., Any]] = {
     _STREAM_RESPONSE: _stream_response,
-    _TURN: _turn,
     _RUN_STREAMED: _run_streamed,
 }

@@ -13,6 +13,7 @@ from perdure.openai.compat import tool_functions
 from perdure.openai.compat.attribute import Attribute, Read
 from perdure.openai.compat.mcp import is_mcp_tool
 from perdure.openai.compat.point import Point
+from perdure.openai.turns import for_call
 
 _INVOKE_TOOL = Point(
     "agents.run_internal.tool_execution",
@@ -36,11 +37,14 @@ _PUBLIC_AGENT = Point("agents._public_agent", "get_public_agent", "agent")
 _INVOCATION_RESULT = Point("agents.tool", "_FunctionToolInvocationResult", "output", "is_sdk_generated_error")
 
 
-async def _invoke_tool(original: Any, *, function_tool: FunctionTool, **call: Any) -> Any:
-    return await effects.surface(
-        lambda: _invoke(original, function_tool=function_tool, **call),
-        lambda result: function_tool._is_agent_tool or bool(result.is_sdk_generated_error),
-    )
+async def _invoke_tool(
+    original: Any, *, function_tool: FunctionTool, context: ToolContext[Any], **call: Any
+) -> Any:
+    with for_call(context.tool_call_id):
+        return await effects.surface(
+            lambda: _invoke(original, function_tool=function_tool, context=context, **call),
+            lambda result: function_tool._is_agent_tool or bool(result.is_sdk_generated_error),
+        )
 
 
 async def _invoke(
