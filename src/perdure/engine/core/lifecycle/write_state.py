@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
-from hashlib import sha256
-
 from perdure.engine.core.actions import Action, Reply
 from perdure.engine.core.inputs import WriteState
 from perdure.engine.core.transaction import Transaction
+from perdure.protocol.state_version import version_of
 
 
 def apply(event: WriteState, tx: Transaction, now_ms: int) -> list[Action]:
@@ -32,11 +29,3 @@ def apply(event: WriteState, tx: Transaction, now_ms: int) -> list[Action]:
         for name, value in event.state.items():
             tx.states.set(event.service, event.key, name, value)
     return [] if event.request is None else [Reply(event.request, error=error)]
-
-
-def version_of(state: Mapping[bytes, bytes]) -> str:
-    """A digest of all names and values, as Restate's tools compute it."""
-    digest = sha256()
-    for index, (name, value) in enumerate(sorted(state.items())):
-        digest.update(index.to_bytes(8, "big") + b"\x01" + name + b"\x02" + value + b"\x03")
-    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
