@@ -107,6 +107,8 @@ def _turn(at: int, item: object, outputs: Mapping[str, object], raw: bytes) -> T
 
 
 def _told(at: int, item: object, outputs: Mapping[str, object]) -> Turn | None:
+    if not isinstance(item, dict):
+        return None
     match item:
         case {"role": str(role), "content": content}:
             text, attachments = _content(content)
@@ -166,9 +168,10 @@ def _content(content: object) -> tuple[str, tuple[str, ...]]:
         match part:
             case {"text": str(text)} | {"refusal": str(text)} | {"transcript": str(text)}:
                 texts.append(text)
+            case {"type": str(kind), "filename": str(named)}:
+                attachments.append(f"{kind} {named}")
             case {"type": str(kind)}:
-                named = part.get("filename")
-                attachments.append(f"{kind} {named}" if isinstance(named, str) else kind)
+                attachments.append(kind)
             case _:
                 texts.append(_shown(part))
     return "\n".join(texts), tuple(attachments)
