@@ -14,9 +14,11 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from perdure.cli import approvals, ingress_client
-from perdure.cli.approval_journal import Decision
+from perdure.cli import approvals
 from perdure.errors import RequestError
+from perdure.inspection import approvals as decisions
+from perdure.inspection.approvals import Decision
+from perdure.inspection.awakeables import resolve_awakeable
 from perdure.openai import Decision as DecisionOfRuns
 from perdure.protocol.ids import derived_invocation_id, encode_awakeable_id
 
@@ -120,13 +122,12 @@ def test_a_decision_that_came_second_is_not_called_taken(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approval = office.ask()
-    resolve = ingress_client.resolve_awakeable
 
-    def after_a_rival(ingress: str, awakeable_id: str, body: bytes) -> None:
-        resolve(ingress, awakeable_id, b'{"approved": false, "by": "a rival"}')
-        resolve(ingress, awakeable_id, body)
+    async def after_a_rival(ingress: str, awakeable_id: str, body: bytes) -> None:
+        await resolve_awakeable(ingress, awakeable_id, b'{"approved": false, "by": "a rival"}')
+        await resolve_awakeable(ingress, awakeable_id, body)
 
-    monkeypatch.setattr(ingress_client, "resolve_awakeable", after_a_rival)
+    monkeypatch.setattr(decisions, "resolve_awakeable", after_a_rival)
     with pytest.raises(RequestError, match=r"already decided: rejected at .* by a rival"):
         approvals.approve([approval], admin=office.admin)
 

@@ -25,10 +25,10 @@ from kept_alive import kept_alive
 from kill_switch_file import PHASES, Phase
 from model_api import ModelApi, served
 
-from perdure.cli.admin_client import AdminClient
-from perdure.cli.approval_journal import pending_approvals
-from perdure.cli.ingress_client import resolve_awakeable
 from perdure.errors import EngineUnreachable, RequestError
+from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.approvals import pending
+from perdure.inspection.awakeables import resolve_awakeable
 
 AGENTS = Path(__file__).parents[1] / "crash" / "matrix_agents.py"
 SUPPORT = Path(__file__).parent
@@ -119,15 +119,13 @@ class Matrix:
 async def _approving(service: EmbeddedEngine | RestateServerWithEndpoint) -> AsyncIterator[None]:
     """Approve whatever waits for a human."""
 
-    def approve_all() -> None:
-        with suppress(EngineUnreachable, RequestError), AdminClient(service.admin_url) as client:
-            for approval in pending_approvals(client):
-                resolve_awakeable(service.ingress_url, approval.id, b'{"approved": true}')
-
     async def approve() -> None:
-        while True:
-            await anyio.to_thread.run_sync(approve_all)
-            await anyio.sleep(0.05)
+        async with AdminApi(service.admin_url) as api:
+            while True:
+                with suppress(EngineUnreachable, RequestError):
+                    for approval in await pending(api):
+                        await resolve_awakeable(service.ingress_url, approval.id, b'{"approved": true}')
+                await anyio.sleep(0.05)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(approve)

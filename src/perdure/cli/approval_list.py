@@ -6,8 +6,8 @@ import json
 
 from rich.text import Text
 
-from perdure.cli.approval_journal import Approval
-from perdure.cli.terminal import console, duration, now, parse_time
+from perdure.cli.terminal import console, duration, now
+from perdure.inspection.approvals import Approval
 
 
 def print_approvals(approvals: list[Approval]) -> None:
@@ -16,7 +16,7 @@ def print_approvals(approvals: list[Approval]) -> None:
     if not approvals:
         out.print("nothing waits for approval")
     for approval in approvals:
-        age = duration((now() - parse_time(approval.announcement["asked_at"])).total_seconds())
+        age = duration((now() - approval.asked_at).total_seconds())
         out.print(Text.assemble((approval.id, "bold"), f"  {approval.target}  {age} ago"), soft_wrap=True)
         out.print(Text(f"    {_call(approval)}"), soft_wrap=True)
 

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import getpass
 import json
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perdure.cli.admin import ask
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption, JsonOption
-from perdure.errors import RequestError
 
 if TYPE_CHECKING:
-    from perdure.cli.admin_client import AdminClient
-    from perdure.cli.approval_journal import Approval
-
-_RECORDED_WITHIN_S = 10.0
+    from perdure.inspection.admin_api import AdminApi
 
 app = typer.Typer(help="List, approve and reject tool calls that wait for a human.", no_args_is_help=True)
 
@@ -46,10 +39,9 @@ IngressUrlOption = Annotated[
 @app.command("list")
 def list_approvals(as_json: JsonOption = False, admin: AdminUrlOption = ADMIN_DEFAULT) -> None:
     """List what waits for a decision, longest first."""
-    from perdure.cli.approval_journal import pending_approvals
+    from perdure.inspection.approvals import pending
 
-    with _client(admin) as client:
-        approvals = pending_approvals(client)
+    approvals = ask(admin, pending)
     if as_json:
         rows = [
             {"id": each.id, "invocation_id": each.invocation_id, "target": each.target, **each.announcement}
@@ -99,76 +91,25 @@ def _decide(
     ingress: str | None,
     admin: str,
 ) -> None:
-    from perdure.cli.approval_journal import Decision
-    from perdure.cli.ingress_client import resolve_awakeable
+    from perdure.inspection.approvals import decide
 
-    with _client(admin) as client:
-        url = ingress or client.ingress_url()
+    async def decide_all(api: AdminApi) -> None:
         for approval_id in approval_ids:
-            approval = _pending(client, approval_id)
-            decision = Decision(
+            approval = await decide(
+                api,
+                approval_id,
                 approved=approved,
                 always=always,
                 message=message,
                 by=by or _login_name(),
-                id=uuid.uuid4().hex,
+                ingress=ingress,
             )
-            resolve_awakeable(url, approval_id, decision.model_dump_json().encode())
-            recorded = _recorded(client, approval_id)
-            if recorded is not None and recorded.decision != decision:  # another was faster
-                raise RequestError(409, _why_not(recorded))
             verb = "approved" if approved else "rejected"
             typer.echo(
                 f"{verb} {approval.announcement['tool']} of {approval.target} {approval.invocation_id}"
             )
 
-
-def _pending(client: AdminClient, approval_id: str) -> Approval:
-    from perdure.cli.approval_journal import find_approval
-
-    approval = find_approval(client, approval_id)
-    if approval is None:
-        raise RequestError(
-            404, f"no approval {approval_id!r}: `perdure approvals list` shows what is pending"
-        )
-    if approval.status != "pending":
-        raise RequestError(409, _why_not(approval))
-    return approval
-
-
-def _recorded(client: AdminClient, approval_id: str) -> Approval | None:
-    """The approval once its decision is in the journal; None if that is not kept, or has not come in time."""
-    from perdure.cli.approval_journal import find_approval
-
-    deadline = time.monotonic() + _RECORDED_WITHIN_S
-    while time.monotonic() < deadline:
-        approval = find_approval(client, approval_id)
-        if approval is None or approval.decided_at is not None:
-            return approval
-        time.sleep(0.05)
-    return None
-
-
-def _why_not(approval: Approval) -> str:
-    match approval.status:
-        case "approved" | "rejected" as status:
-            from perdure.cli.terminal import local_time
-
-            assert approval.decision is not None
-            assert approval.decided_at is not None
-            by, message = approval.decision.by, approval.decision.message
-            return (
-                f"already decided: {status} at {local_time(approval.decided_at)}"
-                f"{f' by {by}' if by else ''}{f': {message}' if message else ''}"
-            )
-        case "no decision":
-            return "already answered, but by no decision: the run asks anew, see `perdure approvals list`"
-        case "expired":
-            return (
-                f"too late: it was rejected when nobody had decided by {approval.announcement['expires_at']}"
-            )
-        case _:
-            return f"too late: {approval.invocation_id} has ended"
+    ask(admin, decide_all)
 
 
 def _login_name() -> str | None:
@@ -176,11 +117,3 @@ def _login_name() -> str | None:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name
         return None
-
-
-@contextmanager
-def _client(admin: str) -> Iterator[AdminClient]:
-    from perdure.cli.admin_client import AdminClient
-
-    with AdminClient(admin) as client:
-        yield client

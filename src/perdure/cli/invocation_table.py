@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from perdure.cli.admin_client import Invocation
-from perdure.cli.terminal import STATUS_STYLES, console, duration, now, parse_time
+from perdure.cli.terminal import STATUS_STYLES, console, duration, now
+from perdure.inspection.records import Invocation
 
 
 def print_table(invocations: list[Invocation], limit: int) -> None:
@@ -25,10 +25,10 @@ def print_table(invocations: list[Invocation], limit: int) -> None:
         table.add_column("FAILURE")
     for row in invocations:
         told = Text(" ".join(failure(row).split()), style="red", no_wrap=True, overflow="ellipsis")
-        age = duration((now() - parse_time(row["created_at"])).total_seconds())
+        age = duration((now() - row.created_at).total_seconds())
         cells = [
-            Text(row["id"]),
-            Text(row["target"]),
+            Text(row.id),
+            Text(row.target),
             status_text(row),
             Text(age),
             Text(took(row) or ""),
@@ -42,22 +42,17 @@ def print_table(invocations: list[Invocation], limit: int) -> None:
 
 def status_text(invocation: Invocation) -> Text:
     """`completed` is said as how it ended."""
-    status = invocation["status"]
-    if status == "completed" and invocation.get("completion_result") == "failure":
-        status = "failed"
-    retries = invocation.get("retry_count", 0)
+    status = "failed" if invocation.failed else invocation.status
+    retries = invocation.retry_count
     note = f" (retry {retries})" if retries and status in ("running", "backing-off") else ""
     return Text(status + note, style=STATUS_STYLES.get(status, ""))
 
 
 def took(invocation: Invocation) -> str | None:
     """From its creation to its end, if it has ended."""
-    if "completed_at" not in invocation:
-        return None
-    lived = parse_time(invocation["completed_at"]) - parse_time(invocation["created_at"])
-    return duration(lived.total_seconds())
+    return None if invocation.took is None else duration(invocation.took.total_seconds())
 
 
 def failure(invocation: Invocation) -> str:
     """How it failed in the end, or at its last attempt."""
-    return invocation.get("completion_failure") or invocation.get("last_failure") or ""
+    return invocation.failure or invocation.last_failure or ""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perdure.cli.admin import ask, checked_id
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption, JsonOption
-from perdure.errors import RequestError
 
 if TYPE_CHECKING:
-    from perdure.cli.admin_client import AdminClient, Invocation, Verb
+    from perdure.inspection.admin_api import AdminApi, Verb
 
 app = typer.Typer(help="List, describe, cancel and kill invocations.", no_args_is_help=True)
 
@@ -40,14 +40,16 @@ def list_invocations(
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
     """List invocations, newest first."""
-    with _client(admin) as client:
-        rows = client.invocations(status=status, limit=limit)
     if as_json:
-        _print_json(rows)
+        asked = {"limit": str(limit)} | ({"status": status} if status else {})
+        answer = ask(admin, lambda api: api.request("GET", "/invocations", asked, expected="invocations"))
+        _print_json(answer["invocations"])
         return
     from perdure.cli.invocation_table import print_table
+    from perdure.inspection.invocation_list import InvocationFilter, page
 
-    print_table(rows, limit)
+    wanted = InvocationFilter(status=frozenset({str(status)}) if status else None)
+    print_table(ask(admin, lambda api: page(api, wanted, limit=limit)).items, limit)
 
 
 @app.command()
@@ -60,15 +62,15 @@ def describe(
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
     """Show an invocation and its journal as a tree, with times and durations."""
-    with _client(admin) as client:
-        invocation = client.invocation(invocation_id)
-        children = {} if as_json else _called_by(client, invocation, depth)
+    checked_id(invocation_id)
     if as_json:
-        _print_json(invocation)
+        _print_json(
+            ask(admin, lambda api: api.request("GET", f"/invocations/{invocation_id}", expected="id"))
+        )
         return
-    from perdure.cli.journal_tree import print_invocation
+    from perdure.cli.journal_tree import print_tree, tree_of
 
-    print_invocation(invocation, children)
+    print_tree(ask(admin, lambda api: tree_of(api, invocation_id, depth)))
 
 
 @app.command()
@@ -84,42 +86,12 @@ def kill(invocation_ids: IdsArgument, admin: AdminUrlOption = ADMIN_DEFAULT) -> 
 
 
 def _change(invocation_ids: list[str], verb: Verb, admin: str) -> None:
-    with _client(admin) as client:
+    async def change(api: AdminApi) -> None:
         for invocation_id in invocation_ids:
-            client.change(invocation_id, verb)
+            await api.change(checked_id(invocation_id), verb)
             typer.echo(f"{verb} of {invocation_id} accepted")
 
-
-def _client(admin: str) -> AdminClient:
-    from perdure.cli.admin_client import AdminClient
-
-    return AdminClient(admin)
-
-
-def _called_by(client: AdminClient, invocation: Invocation, depth: int) -> dict[str, Invocation]:
-    """What it called, what that called, and so on for `depth` levels, by invocation id."""
-    found: dict[str, Invocation] = {}
-    level = [invocation]
-    for _ in range(depth):
-        ids = [
-            entry["invoked_id"]
-            for caller in level
-            for entry in caller.get("journal", [])
-            if entry["entry_type"] == "Command: Call" and "invoked_id" in entry
-        ]
-        level = [called for name in ids if name not in found and (called := _still_kept(client, name))]
-        found.update((called["id"], called) for called in level)
-    return found
-
-
-def _still_kept(client: AdminClient, invocation_id: str) -> Invocation | None:
-    """None for one that is past its retention: its caller may be kept for longer."""
-    try:
-        return client.invocation(invocation_id)
-    except RequestError as error:
-        if error.status == 404:
-            return None
-        raise
+    ask(admin, change)
 
 
 def _print_json(value: object) -> None:

@@ -6,26 +6,59 @@ what came of it. A call has the journal of what it called beneath it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from perdure.cli.admin_client import Invocation, JournalEntry
 from perdure.cli.invocation_table import status_text, took
-from perdure.cli.step_value import readable
-from perdure.cli.terminal import console, duration, local_time, now, parse_time
+from perdure.cli.terminal import console, duration, local_time, now
+from perdure.errors import RequestError
+from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.invocation_list import invocation
+from perdure.inspection.journal import whole_journal
+from perdure.inspection.records import Invocation, Step
+from perdure.inspection.step_content import read
+from perdure.inspection.step_line import line_of
 
 _NAME_WIDTH_MAX = 40
-_CANCEL_SIGNAL_ID = 1  # the service protocol's; those of awakeables begin at 17
+_VALUE_BYTES_MAX = 8_000  # more than a line of a terminal has
 
 
-def print_invocation(invocation: Invocation, called: Mapping[str, Invocation]) -> None:
-    """`called` holds the invocations to show beneath its calls, by id."""
+@dataclass(frozen=True)
+class Node:
+    """An invocation, its steps, and those that it called, by id."""
+
+    invocation: Invocation
+    steps: list[Step]
+    called: dict[str, Node] = field(default_factory=dict)
+
+
+async def tree_of(api: AdminApi, invocation_id: str, depth: int) -> Node:
+    """An invocation with what it called, what that called, and so on for `depth` levels.
+
+    Raises RequestError(404).
+    """
+    node = Node(
+        await invocation(api, invocation_id), await whole_journal(api, invocation_id, _VALUE_BYTES_MAX)
+    )
+    for step in node.steps if depth else ():
+        if step.kind == "call" and step.invoked_id is not None:
+            try:
+                node.called[step.invoked_id] = await tree_of(api, step.invoked_id, depth - 1)
+            except RequestError as error:
+                if error.status != 404:  # one is past its retention: its caller may be kept for longer
+                    raise
+    return node
+
+
+def print_tree(node: Node) -> None:
     out = console()
-    out.print(Text(invocation["id"], style="bold"))
+    invocation = node.invocation
+    out.print(Text(invocation.id, style="bold"))
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -33,116 +66,87 @@ def print_invocation(invocation: Invocation, called: Mapping[str, Invocation]) -
         facts.add_row(name, value)
     out.print(facts)
     out.print()
-    tree = Tree(Text(invocation["target"], style="bold"), guide_style="dim")
-    _grow(tree, invocation, called, {invocation["id"]})
+    tree = Tree(Text(invocation.target, style="bold"), guide_style="dim")
+    _grow(tree, node)
     out.print(tree)
 
 
 def _facts(invocation: Invocation) -> Iterator[tuple[str, Text]]:
-    yield "target", Text(invocation["target"])
+    yield "target", Text(invocation.target)
     yield "status", status_text(invocation)
-    created = parse_time(invocation["created_at"])
+    created = invocation.created_at
     yield "created", Text(f"{local_time(created)} ({duration((now() - created).total_seconds())} ago)")
     if lived := took(invocation):
         yield "took", Text(lived)
-    if "scheduled_start_at" in invocation and invocation["status"] == "scheduled":
-        yield "starts", Text(_until(parse_time(invocation["scheduled_start_at"])))
-    if retries := invocation.get("retry_count"):
-        yield "retries", Text(str(retries))
-    if "next_retry_at" in invocation:
-        yield "next retry", Text(_until(parse_time(invocation["next_retry_at"])))
-    if "invoked_by_id" in invocation:
-        caller = f"{invocation.get('invoked_by_target', '')} {invocation['invoked_by_id']}".strip()
-        yield "called by", Text(caller)
-    if "idempotency_key" in invocation:
-        yield "idempotency key", Text(invocation["idempotency_key"])
-    if "pinned_deployment_id" in invocation:
-        yield "deployment", Text(invocation["pinned_deployment_id"])
-    if "value_preview" in invocation:
-        yield "result", Text(invocation["value_preview"])
-    for name in ("last_failure", "completion_failure"):
-        if text := invocation.get(name):
-            yield (
-                ("failure" if name == "completion_failure" else "last failure"),
-                Text(str(text), style="red"),
-            )
+    if invocation.scheduled_at is not None and invocation.status == "scheduled":
+        yield "starts", Text(_until(invocation.scheduled_at))
+    if invocation.retry_count:
+        yield "retries", Text(str(invocation.retry_count))
+    if invocation.next_retry_at is not None:
+        yield "next retry", Text(_until(invocation.next_retry_at))
+    if invocation.caller_id is not None:
+        yield "called by", Text(f"{invocation.caller_target or ''} {invocation.caller_id}".strip())
+    if invocation.idempotency_key is not None:
+        yield "idempotency key", Text(invocation.idempotency_key)
+    if invocation.deployment_id is not None:
+        yield "deployment", Text(invocation.deployment_id)
+    if invocation.result_preview is not None:
+        yield "result", Text(invocation.result_preview)
+    if invocation.last_failure:
+        yield "last failure", Text(invocation.last_failure, style="red")
+    if invocation.failure:
+        yield "failure", Text(invocation.failure, style="red")
 
 
-def _grow(tree: Tree, invocation: Invocation, called: Mapping[str, Invocation], shown: set[str]) -> None:
-    entries = [entry for entry in invocation.get("journal", []) if _is_told(entry)]
-    if not entries:
+def _grow(tree: Tree, node: Node) -> None:
+    if not node.steps:
         tree.add(Text("nothing journaled yet", style="dim"))
         return
-    began = parse_time(invocation["created_at"])
-    number_width = len(str(entries[-1]["index"])) + 1
-    name_width = min(max(len(_name(entry)) for entry in entries), _NAME_WIDTH_MAX)
-    kind_width = max(len(_kind_beside_name(entry)) for entry in entries)
-    for entry in entries:
+    began = node.invocation.created_at
+    number_width = len(str(node.steps[-1].index)) + 1
+    name_width = min(max(len(step.label) for step in node.steps), _NAME_WIDTH_MAX)
+    kind_width = max(len(_kind_beside_label(step)) for step in node.steps)
+    for step in node.steps:
         line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"#{entry['index']}".ljust(number_width + 1), style="dim")
-        line.append(_cut(_name(entry), name_width).ljust(name_width + 2), style="bold")
-        line.append(_kind_beside_name(entry).ljust(kind_width + 2), style="cyan")
-        offset_s = (parse_time(entry["appended_at"]) - began).total_seconds()
-        line.append(f"+{duration(offset_s)}".ljust(9), style="dim")
-        line.append_text(_outcome(entry, invocation["status"]))
+        line.append(f"#{step.index}".ljust(number_width + 1), style="dim")
+        line.append(_cut(step.label, name_width).ljust(name_width + 2), style="bold")
+        line.append(_kind_beside_label(step).ljust(kind_width + 2), style="cyan")
+        line.append(f"+{duration((step.started_at - began).total_seconds())}".ljust(9), style="dim")
+        line.append_text(_outcome(step, node.invocation.status))
         line.rstrip()
         branch = tree.add(line)
-        child = called.get(entry.get("invoked_id", ""))
-        if child is not None and child["id"] not in shown:
-            _grow(branch, child, called, shown | {child["id"]})
+        if step.kind == "call" and (called := node.called.get(step.invoked_id or "")) is not None:
+            _grow(branch, called)
 
 
-def _is_told(entry: JournalEntry) -> bool:
-    """Commands, and the signals that no command asked for; other notifications complete a command."""
-    return entry["entry_type"].startswith("Command: ") or entry["entry_type"] == "Notification: Signal"
+def _kind_beside_label(step: Step) -> str:
+    words = step.kind.replace("_", " ")
+    return "" if step.label == words else words
 
 
-def _kind(entry: JournalEntry) -> str:
-    kind = entry["entry_type"].partition(": ")[2]
-    spaced = "".join(f" {c.lower()}" if c.isupper() else c for c in kind).strip()
-    return {"one way call": "send"}.get(spaced, spaced)
-
-
-def _kind_beside_name(entry: JournalEntry) -> str:
-    return "" if _name(entry) == _kind(entry) else _kind(entry)
-
-
-def _name(entry: JournalEntry) -> str:
-    return entry.get("name") or entry.get("invoked_target") or _signal_name(entry) or _kind(entry)
-
-
-def _signal_name(entry: JournalEntry) -> str | None:
-    if "signal_id" in entry:
-        return "cancel" if entry["signal_id"] == _CANCEL_SIGNAL_ID else f"awakeable {entry['signal_id']}"
-    return entry.get("signal_name")
-
-
-def _outcome(entry: JournalEntry, status: str) -> Text:
+def _outcome(step: Step, status: str) -> Text:
     parts: list[Text] = []
-    if entry.get("completed") is False:
-        parts.append(_unfinished(entry, status))
-    elif "completed_at" in entry:
-        spent = parse_time(entry["completed_at"]) - parse_time(entry["appended_at"])
-        parts.append(Text(f"took {duration(spent.total_seconds())}".ljust(12)))
-    if "invoked_id" in entry:
-        parts.append(Text(entry["invoked_id"], style="dim"))
-    if "failure_preview" in entry:
-        parts.append(Text(f"failed: {_flat(entry['failure_preview'])}", style="red"))
-    elif "value_preview" in entry:
-        text, failed = entry["value_preview"], False
-        if entry["entry_type"] == "Command: Run":
-            text, failed = readable(text)
-        parts.append(Text(_flat(text), style="red" if failed else ""))
+    if step.completed is False:
+        parts.append(_unfinished(step, status))
+    elif step.took is not None:
+        parts.append(Text(f"took {duration(step.took.total_seconds())}".ljust(12)))
+    if step.invoked_id is not None:
+        parts.append(Text(step.invoked_id, style="dim"))
+    if step.failure is not None:
+        parts.append(Text(f"failed: {_flat(step.failure)}", style="red"))
+    elif step.value is not None:
+        content = read(step)
+        parts.append(Text(_flat(line_of(content)), style="red" if content.failed else ""))
     return Text("  ").join(parts)
 
 
-def _unfinished(entry: JournalEntry, status: str) -> Text:
+def _unfinished(step: Step, status: str) -> Text:
     if status == "completed":
         return Text("never finished", style="dim")
-    if "sleep_wakeup_at" in entry:
-        return Text(f"sleeps until {_until(parse_time(entry['sleep_wakeup_at']))}", style="yellow")
-    waited = duration((now() - parse_time(entry["appended_at"])).total_seconds())
-    if entry["entry_type"] == "Command: Run":
+    if step.wake_up_at is not None:
+        return Text(f"sleeps until {_until(step.wake_up_at)}", style="yellow")
+    waited = duration((now() - step.started_at).total_seconds())
+    if step.kind == "run":
         doing = "running for" if status == "running" else f"not done ({status}) after"
         return Text(f"{doing} {waited}", style="yellow")
     return Text(f"waiting for {waited}", style="yellow")

@@ -18,6 +18,7 @@ _TIMEOUT = httpx2.Timeout(35, connect=5)  # a query may take 30 s
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 # A router's words (the last are our own ingress's), and not the admin API's about an invocation.
 _NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed", "bad path")
+_TOO_LARGE = 413
 
 Verb = Literal["cancel", "kill", "pause", "resume", "purge", "purge-journal", "restart-as-new"]
 AsgiApp = Any
@@ -71,7 +72,7 @@ class AdminApi:
     async def about(self) -> About:
         """Asked once: what is at an address does not change while we look at it."""
         if self._about is None:
-            told = await self._field("GET", "/version", expected="ingress_endpoint", whole=True)
+            told = await self.request("GET", "/version", expected="ingress_endpoint")
             self._about = About(
                 version=str(told.get("version", "")),
                 ingress_url=str(told["ingress_endpoint"]).rstrip("/"),
@@ -95,31 +96,35 @@ class AdminApi:
         given = {"deployment": deployment, "from": from_index}
         query = {name: str(value) for name, value in given.items() if value is not None}
         answer = await self.request("PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}", query)
-        return answer.get("new_invocation_id") if isinstance(answer, dict) else None
+        new_id: str | None = answer.get("new_invocation_id")
+        return new_id
 
     async def query(self, sql: str) -> Rows:
         """The rows of a SQL query: see docs/guide/sql.md for the tables."""
-        told = await self._field("POST", "/query", body={"query": sql}, expected="rows", whole=True)
-        rows = told["rows"]
+        rows = (await self.request("POST", "/query", body={"query": sql}, expected="rows"))["rows"]
         return Rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
 
     async def services(self) -> list[Service]:
         """By name."""
-        rows = await self._field("GET", "/services", expected="services")
-        return sorted((service_of(row) for row in rows), key=lambda service: service.name)
+        told = await self.request("GET", "/services", expected="services")
+        return sorted((service_of(row) for row in told["services"]), key=lambda service: service.name)
 
     async def service(self, name: str) -> Service:
-        return service_of(await self._field("GET", f"/services/{quote(name, safe='')}", whole=True))
+        return service_of(await self.request("GET", f"/services/{quote(name, safe='')}", expected="name"))
 
     async def deployments(self) -> list[Deployment]:
         """Newest first."""
-        rows = await self._field("GET", "/deployments", expected="deployments")
-        return sorted((deployment_of(row) for row in rows), key=lambda each: each.created_at, reverse=True)
+        told = await self.request("GET", "/deployments", expected="deployments")
+        return sorted(
+            (deployment_of(row) for row in told["deployments"]),
+            key=lambda each: each.created_at,
+            reverse=True,
+        )
 
     async def openapi(self, service: str) -> dict[str, Any]:
         """How the service is called over HTTP, as an OpenAPI document."""
         path = f"/services/{quote(service, safe='')}/openapi"
-        document: dict[str, Any] = await self._field("GET", path, whole=True)
+        document: dict[str, Any] = await self.request("GET", path)
         return document
 
     async def write_state(
@@ -144,7 +149,7 @@ class AdminApi:
         body: object = None,
         *,
         expected: str | None = None,
-    ) -> object:
+    ) -> Any:
         """The JSON of the answer, {} for an empty one. expected: a field that it has if it is an engine's."""
         content = None if body is None else json.dumps(body).encode()
         try:
@@ -155,6 +160,8 @@ class AdminApi:
             raise EngineUnreachable(
                 f"cannot reach the engine's admin API at {self.url}: is `perdure up` running?"
             ) from error
+        if response.status_code == _TOO_LARGE:  # restate-server says so in plain text
+            raise RequestError(_TOO_LARGE, response.text or "the body is too large")
         try:
             answer = json.loads(response.content) if response.content else {}
             if response.status_code >= 400 and not answer["message"].startswith(_NO_SUCH_ROUTE):
@@ -169,12 +176,6 @@ class AdminApi:
             f"what answers at {self.url} is not an engine's admin API (status {response.status_code}): "
             "is --admin the right address?"
         )
-
-    async def _field(
-        self, method: str, path: str, *, body: object = None, expected: str = "name", whole: bool = False
-    ) -> Any:
-        answer: Any = await self.request(method, path, body=body, expected=expected)
-        return answer if whole else answer[expected]
 
 
 def _url(address: str) -> str:

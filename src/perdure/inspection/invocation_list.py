@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.records import Invocation, invocation_of
@@ -60,12 +59,12 @@ async def count(api: AdminApi, wanted: InvocationFilter = EVERYTHING) -> int:
 
 async def invocation(api: AdminApi, invocation_id: str) -> Invocation:
     """Raises RequestError(404)."""
-    row: Any = await api.request("GET", f"/invocations/{invocation_id}")
+    row = await api.request("GET", f"/invocations/{invocation_id}")
     return invocation_of(row)
 
 
 async def _newest(api: AdminApi) -> list[Invocation]:
-    answer: Any = await api.request("GET", "/invocations", {"limit": "10000"}, expected="invocations")
+    answer = await api.request("GET", "/invocations", {"limit": "10000"}, expected="invocations")
     return [invocation_of(row) for row in answer["invocations"]]
 
 

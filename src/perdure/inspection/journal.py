@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from perdure.errors import RequestError
 from perdure.inspection.admin_api import AdminApi
@@ -25,11 +24,23 @@ async def journal(
 
     Raises RequestError(404) for an invocation that is not kept.
     """
-    answer: Any = await api.request("GET", f"/invocations/{invocation_id}")
+    answer = await api.request("GET", f"/invocations/{invocation_id}")
     rows: list[Row] = answer["journal"]
     told = [row for row in rows if row["index"] >= start and _is_told(row)]
     steps = [_step(row, value_bytes_max) for row in told[:limit]]
     return Journal(steps, len(rows), told[limit]["index"] if len(told) > limit else None)
+
+
+async def whole_journal(
+    api: AdminApi, invocation_id: str, value_bytes_max: int = VALUE_BYTES_MAX
+) -> list[Step]:
+    """All steps. Raises RequestError(404)."""
+    part = await journal(api, invocation_id, value_bytes_max=value_bytes_max)
+    steps = part.steps
+    while part.next is not None:
+        part = await journal(api, invocation_id, part.next, value_bytes_max=value_bytes_max)
+        steps += part.steps
+    return steps
 
 
 async def step(api: AdminApi, invocation_id: str, index: int) -> Step:
@@ -67,7 +78,9 @@ def _is_told(row: Row) -> bool:
 
 
 def _step(row: Row, value_bytes_max: int) -> Step:
-    value = None if "value_preview" not in row else str(row["value_preview"]).encode()
+    preview = row.get("value_preview")
+    was_cut = preview is not None and len(preview) > 2000 and preview.endswith("…")
+    value = None if preview is None else preview.removesuffix("…" if was_cut else "").encode()
     return Step(
         index=row["index"],
         kind=kind_of(row["entry_type"]),
@@ -77,13 +90,14 @@ def _step(row: Row, value_bytes_max: int) -> Step:
         completed=row.get("completed"),
         value=None if value is None else value[:value_bytes_max],
         value_bytes=len(value or b""),
-        is_cut=value is not None and len(value) > value_bytes_max,
+        is_cut=was_cut or (value is not None and len(value) > value_bytes_max),
         failure=row.get("failure_preview"),
         invoked_id=row.get("invoked_id"),
         invoked_target=row.get("invoked_target"),
         parameter=str(row["parameter_preview"]).encode() if "parameter_preview" in row else None,
         wake_up_at=optional_time(row.get("sleep_wakeup_at")),
         awakeable_id=row.get("awakeable_id"),
+        signal_id=row.get("signal_id"),
         signal_name=row.get("signal_name"),
     )
 

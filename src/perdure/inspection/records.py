@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from perdure.protocol.messages import SIGNAL_CANCEL
+
 Row = Mapping[str, Any]
 """A row of JSON, columns that are null left out, under the names of restate's introspection tables."""
 
@@ -71,7 +73,8 @@ class Step:
     complete_awakeable, attach_invocation, get_invocation_output, signal, or custom. name: what user code
     called it, or ''. ended_at: of the completion. completed: None for commands that wait for nothing.
     value: what it brought; value_bytes is its whole size, of which `value` has the beginning where `is_cut`.
-    failure: `[code] message`. parameter: what was sent to a callee (cut as the value is).
+    failure: `[code] message`. parameter: what was sent to a callee (cut as the value is). signal_id: of a
+    signal without a name: 1 is cancel, 17 and more are awakeables.
     """
 
     index: int
@@ -91,6 +94,7 @@ class Step:
     state_key: str | None = None
     promise_key: str | None = None
     awakeable_id: str | None = None
+    signal_id: int | None = None
     signal_name: str | None = None
 
     @property
@@ -101,8 +105,13 @@ class Step:
     @property
     def label(self) -> str:
         """What names it best: its name, what it calls, its signal, or its kind in words."""
-        words = self.kind.replace("_", " ")
-        return self.name or self.invoked_target or self.signal_name or words
+        return self.name or self.invoked_target or self._signal or self.kind.replace("_", " ")
+
+    @property
+    def _signal(self) -> str | None:
+        if self.signal_id is None:
+            return self.signal_name
+        return "cancel" if self.signal_id == SIGNAL_CANCEL else f"awakeable {self.signal_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ _OF_ANSWER = {"usage", "response_id", "request_id", "raw_usage"}
 
 def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_streamed: bool) -> ModelCall:
     usage = answer.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
+    usage = usage if isinstance(usage, dict) else _usage_beside(about)
     model, usd, response_id = about.get("model"), about.get("usd"), answer.get("response_id")
     items = [item for item in answer.get("output") or () if isinstance(item, dict)]
     messages: list[str] = []
@@ -211,6 +211,15 @@ def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_strea
         is_streamed=is_streamed,
         items=items,
     )
+
+
+def _usage_beside(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Told before the answer, for those who read its beginning alone."""
+    match about.get("tokens"):
+        case [given, made]:
+            return {"input_tokens": given, "output_tokens": made}
+        case _:
+            return {}
 
 
 def _texts(parts: Sequence[Any]) -> list[str]:

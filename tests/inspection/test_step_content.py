@@ -1,15 +1,21 @@
-"""What `describe` makes of a step's value; the values are what the durable half really journals."""
+"""What is read of a step's value, and told in a line. The values are what the agents journal."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import restate
 from agents import Agent, RunContextWrapper
 
 from perdure import DurableOptions, DurableRunner, RetryPolicy, function_tool, step
-from perdure.cli.step_value import readable
+from perdure.engine.admin.app import admin_app
+from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.journal import journal
+from perdure.inspection.records import Step
+from perdure.inspection.step_content import ModelCall, read
+from perdure.inspection.step_line import line_of
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
@@ -78,12 +84,19 @@ async def orchestrate(ctx: restate.Context, choice: str) -> None:
 async def told(handler: str, *body: object) -> list[tuple[str, tuple[str, bool]]]:
     async with harness(service) as h:
         answer = await h.ingress.post(f"/S/{handler}", json=body[0] if body else None)
-        journal = await h.journal(answer.headers["x-restate-id"])
-    return [
-        (entry["name"], readable(entry["value_preview"]))
-        for entry in journal
-        if entry["entry_type"] == "Command: Run"
-    ]
+        async with AdminApi.of_app(admin_app(h.engine, h.ingress_url)) as api:
+            found = await journal(api, answer.headers["x-restate-id"])
+    return [(step.name, told_of(step)) for step in found.steps if step.kind == "run"]
+
+
+def told_of(step: Step) -> tuple[str, bool]:
+    content = read(step)
+    return line_of(content), content.failed
+
+
+def readable(value: str, *, is_cut: bool = False) -> tuple[str, bool]:
+    now = datetime.now(UTC)
+    return told_of(Step(1, "run", "x", now, value=value.encode(), is_cut=is_cut))
 
 
 @pytest.mark.anyio
@@ -153,7 +166,20 @@ def test_what_is_not_ours_is_shown_as_it_stands(theirs: str) -> None:
     assert readable(theirs) == (theirs, False)
 
 
-def test_what_was_cut_is_shown_without_the_envelope() -> None:
-    assert readable('{"ok":{"version":1,"outp…') == ('{"version":1,"outp…', False)
-    assert readable('{"about":{"agent":["A"]},"ok":{"version":1,"outp…') == ('{"version":1,"outp…', False)
-    assert readable('{"about":{"agent":["A…') == ('{"about":{"agent":["A…', False)
+def test_what_was_cut_is_shown_as_far_as_it_goes() -> None:
+    assert readable('{"ok":"once upon a ti', is_cut=True) == ("once upon a ti", False)
+    said = '{"ok":{"version":1,"output":[{"type":"message","content":[{"text":"once upon a ti'
+    assert readable(said, is_cut=True) == ("once upon a ti", False)
+    about = '{"about":{"agent":["A","B"],"call_id":"call_1","model":"gpt-5","more":1},'
+    assert readable(about + '"ok":"once upon a ti', is_cut=True) == ("once upon a ti", False)
+    assert readable('{"about":{"agent":["A', is_cut=True) == ('{"about":{"agent":["A', False)
+
+
+def test_for_whom_a_step_was_made() -> None:
+    about = '{"about":{"agent":["A","B"],"call_id":"call_1","model":"gpt-5","usd":0.01,"tokens":[7,2]},'
+    value = about + '"ok":{"version":1,"output":[{"type":"message","content":[{"text":"once upon'
+    content = read(Step(1, "run", "call LLM", datetime.now(UTC), value=value.encode(), is_cut=True))
+    assert (content.agents, content.agent, content.call_id) == (("A", "B"), "B", "call_1")
+    assert isinstance(content.body, ModelCall)
+    assert (content.body.model, content.body.usd, content.body.input_tokens) == ("gpt-5", 0.01, 7)
+    assert content.body.messages == ("once upon",)
