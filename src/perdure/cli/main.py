@@ -23,6 +23,7 @@ from perdure.cli import (
     gateway,
     invocations,
     serve,
+    ui,
     up,
     vacuum,
     version,
@@ -42,6 +43,7 @@ app.command()(engine.engine)
 app.command()(chat.chat)
 app.command()(serve.serve)
 app.command()(gateway.gateway)
+app.command()(ui.ui)
 app.add_typer(invocations.app, name="invocations")
 app.add_typer(approvals.app, name="approvals")
 app.command()(doctor.doctor)

@@ -7,6 +7,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -47,6 +48,11 @@ def url_of(sock: socket.socket) -> str:
     """Where a bound socket is reached."""
     host, port = sock.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_loopback_address(sock: socket.socket) -> bool:
+    """Whether nobody but this machine reaches a bound socket."""
+    return ip_address(sock.getsockname()[0]).is_loopback
 
 
 class HttpServer:

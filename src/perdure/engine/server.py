@@ -1,4 +1,4 @@
-"""The engine behind its two doors: HTTP ingress and admin API."""
+"""The engine behind its two doors: HTTP ingress, and the admin API with the web UI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from types import FrameType
 
 from perdure.engine.admin.app import admin_app
-from perdure.engine.http_server import HttpServer, bind, url_of
+from perdure.engine.http_server import HttpServer, bind, is_loopback_address, url_of
 from perdure.engine.ingress.app import ingress_app
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.runtime.engine import Engine, wall_clock_ms
@@ -17,6 +17,8 @@ from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.storage.connection import FILE_NAME
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport
+from perdure.inspection.admin_api import AdminApi
+from perdure.ui import app as ui
 
 
 class EngineServer:
@@ -41,7 +43,10 @@ class EngineServer:
             engine = await stack.enter_async_context(self.engine)
             ingress_server = HttpServer(ingress_app(engine), ingress)
             queries = await stack.enter_async_context(QueryProcesses(self.options.data_dir / FILE_NAME))
-            admin_server = HttpServer(admin_app(engine, ingress_server.url, queries), admin)
+            api = admin_app(engine, ingress_server.url, queries)
+            shown = await stack.enter_async_context(AdminApi.of_app(api))
+            is_loopback = is_loopback_address(admin)
+            admin_server = HttpServer(ui.mounted(shown, is_loopback=is_loopback, beside=api), admin)
             for server in (admin_server, ingress_server):
                 await stack.enter_async_context(server)
             # Both stop before either is waited for, and nobody is left waiting for a result.

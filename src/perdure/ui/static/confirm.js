@@ -1,0 +1,22 @@
+// A form with data-confirm="question" asks before it is sent. The server asks itself where `confirmed` is missing.
+const dialog = document.getElementById("confirm");
+
+export function confirmed(question, yes = "Yes") {
+  document.getElementById("confirm-question").textContent = question;
+  document.getElementById("confirm-yes").textContent = yes;
+  dialog.returnValue = "no"; // also for Escape
+  dialog.showModal();
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.confirm || form.elements.namedItem("confirmed")) return;
+  event.preventDefault();
+  if (!(await confirmed(form.dataset.confirm, event.submitter?.textContent.trim()))) return;
+  const yes = Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "yes" });
+  form.append(yes);
+  form.requestSubmit(event.submitter);
+});

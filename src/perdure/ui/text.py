@@ -1,0 +1,120 @@
+"""How values read: times, durations, sizes, money, and text from strangers."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+VALUE_CHARS_MAX = 4_096
+"""What is shown of a value; the rest is a download."""
+
+_BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+def iso(at: datetime) -> str:
+    """For `<time datetime>`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clock(at: datetime) -> str:
+    """What is read where no script runs: `2026-11-23 07:22:05 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration(took: timedelta | float) -> str:
+    """`340 ms`, `2.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. A number is seconds."""
+    seconds = took.total_seconds() if isinstance(took, timedelta) else float(took)
+    if seconds < 0.9995:
+        return f"{max(0, round(seconds * 1000))} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    for size, unit, part_size, part_unit in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if seconds >= size:
+            return _two_units(seconds, size, unit, part_size, part_unit)
+    return _two_units(seconds, 60, "min", 1, "s")
+
+
+def _two_units(seconds: float, size: int, unit: str, part_size: int, part_unit: str) -> str:
+    whole, rest = divmod(round(seconds), size)
+    part = rest // part_size
+    return f"{whole} {unit} {part} {part_unit}" if part else f"{whole} {unit}"
+
+
+def bytes_size(size: int) -> str:
+    """`812 B`, `3.4 kB`, `1.2 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+
+
+def number(value: float) -> str:
+    """`1,234`; `12.3k` and `4.5M` where it is long."""
+    if abs(value) < 10_000:
+        return f"{value:,.0f}"
+    return f"{value / 1000:,.1f}k" if abs(value) < 1_000_000 else f"{value / 1_000_000:,.1f}M"
+
+
+def usd(amount: float) -> str:
+    """Cents where they count, more digits where they do not: `$12.40`, `$0.0031`."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
+def plain(value: str) -> str:
+    """Text that cannot reorder or hide what stands beside it: controls are shown as pictures."""
+    return "".join(_shown(char) for char in value)
+
+
+def _shown(char: str) -> str:
+    point = ord(char)
+    if point < 0x20 and char not in "\n\t":
+        return chr(0x2400 + point)
+    if point in _BIDI or point == 0x7F or 0xD800 <= point < 0xE000:
+        return "␦"
+    return "␦" if unicodedata.category(char) == "Cc" and char not in "\n\t" else char
+
+
+def readable(value: bytes | str | None) -> str:
+    """JSON indented, other text as it is, bytes that are neither as hex."""
+    if value is None:
+        return ""
+    try:
+        as_text = value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value.hex(" ") if isinstance(value, bytes) else ""
+    try:
+        return plain(json.dumps(json.loads(as_text), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return plain(as_text)
+
+
+def cut(value: str, chars_max: int = VALUE_CHARS_MAX) -> str:
+    """The beginning of a long text, with … where it was cut."""
+    return value if len(value) <= chars_max else f"{value[:chars_max]}…"
+
+
+def short_id(identifier: str) -> str:
+    """`inv_1bX…9fZ2`: both ends, which people compare."""
+    return identifier if len(identifier) <= 18 else f"{identifier[:9]}…{identifier[-6:]}"
+
+
+def query_string(query: Mapping[str, object]) -> str:
+    """`?a=1&b=2` of what is not None, or nothing. A sequence is repeated."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "iso": iso,
+    "clock": clock,
+    "duration": duration,
+    "bytes_size": bytes_size,
+    "number": number,
+    "usd": usd,
+    "plain": plain,
+    "readable": readable,
+    "cut": cut,
+    "short_id": short_id,
+}
