@@ -46,6 +46,7 @@ def test_the_banner_says_what_runs_where_and_its_curl_line_works(start_perdure: 
         "handlers": "Agent/greet, Agent/nap, Agent/work, Agent/fail",
         "ingress": f"http://{ingress}",
         "admin": f"http://{admin}",
+        "UI": f"http://{admin}/ui/",
         "data": "perdure-data",
         "try": f"curl {ingress}/Agent/greet --json '\"...\"'",
     }
@@ -178,6 +179,7 @@ def test_engine_runs_without_an_app(start_perdure: Start) -> None:
     assert facts(server.wait_for_output("data")) == {
         "ingress": f"http://{ingress}",
         "admin": f"http://{admin}",
+        "UI": f"http://{admin}/ui/",
         "data": "perdure-data",
     }
     assert httpx2.get(f"http://{admin}/health").status_code == 200

@@ -33,7 +33,7 @@ def print_banner(
         grid.add_row("handlers", Text(", ".join(target_names(manifest)), style="bold"))
     grid.add_row("ingress", Text(ingress_url))
     grid.add_row("admin", Text(admin_url))
-    grid.add_row("web UI", Text(f"{admin_url}/ui/"))
+    grid.add_row("UI", Text(f"{admin_url}/ui/"))
     grid.add_row("data", Text(str(data_dir)))
     if public_key is not None:
         grid.add_row("signs as", Text(public_key))

@@ -53,7 +53,10 @@ async def act(
 def _next(request: Request, fields: Mapping[str, str]) -> str:
     """A path of ours and never another site's: `next` and `Referer` are what anybody says."""
     prefix = f"{base(request)}/"
-    for told in (fields.get("next", ""), urlsplit(request.headers.get("referer", ""))._replace(scheme="", netloc="").geturl()):
+    for told in (
+        fields.get("next", ""),
+        urlsplit(request.headers.get("referer", ""))._replace(scheme="", netloc="").geturl(),
+    ):
         if told.startswith(prefix) and not told.startswith("//") and "\\" not in told:
             return told
     return prefix

@@ -21,7 +21,9 @@ class Flash:
     text: str
 
 
-def tell(response: Response, request: Request, text: str, kind: Literal["done", "failed"] = "done") -> Response:
+def tell(
+    response: Response, request: Request, text: str, kind: Literal["done", "failed"] = "done"
+) -> Response:
     """Have the next page say it."""
     said = quote(json.dumps(asdict(Flash(kind, text[:TEXT_MAX])), ensure_ascii=True))
     response.set_cookie(COOKIE, said, max_age=60, path=_path(request), httponly=True, samesite="strict")

@@ -24,7 +24,9 @@ COUNTED = {
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def overview(request: Request) -> Response:
-        counts = await asyncio.gather(*(count(api, InvocationFilter(status=each)) for each in COUNTED.values()))
+        counts = await asyncio.gather(
+            *(count(api, InvocationFilter(status=each)) for each in COUNTED.values())
+        )
         return page(
             request,
             "overview.html",

@@ -35,8 +35,8 @@ templates.globals["perdure_version"] = version("perdure")
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> Response:
     """Render `templates/<template>` for this request; 304 where the asker has it already.
 
-    Beside `values`, a template has `base` (the prefix of every link), `url(*segments, **query)`, `static(name)`,
-    `path` (below the prefix), `theme` and `flash`.
+    Beside `values`, a template has `base` (the prefix of every link), `url(*segments, **query)`,
+    `static(name)`, `path` (below the prefix), `theme` and `flash`.
     """
     said = flash.of(request) if is_visit(request) else None
     body = templates.get_template(template).render({**_surroundings(request), "flash": said, **values})
@@ -56,8 +56,8 @@ def is_visit(request: Request) -> bool:
 
 
 def url(request: Request, *segments: object, **query: object) -> str:
-    """A link below the prefix: `url(request, "state", service, key)`. Every segment is quoted, `/` too; what is
-    None in the query is left out."""
+    """A link below the prefix: `url(request, "state", service, key)`. Every segment is quoted, `/` too; what
+    is None in the query is left out."""
     path = "/".join(quote(str(segment), safe="") for segment in segments)
     return f"{base(request)}/{path}{text.query_string(query)}"
 

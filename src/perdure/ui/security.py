@@ -55,7 +55,7 @@ class Guarded:
     def _refusal(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "")
         if self._is_loopback and not is_loopback(host):
-            return f"Host {host!r} is not this machine's own name: open the UI at http://localhost or 127.0.0.1.\n"
+            return f"Host {host!r} is no name of this machine alone: open the UI at localhost or 127.0.0.1.\n"
         if method in SAFE_METHODS or _is_same_origin(headers, host):
             return None
         return "This request comes from a page of another site, and would change something here: refused.\n"
