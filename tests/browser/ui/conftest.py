@@ -76,7 +76,7 @@ async def browser() -> AsyncIterator[Chromium]:
 
 @pytest.fixture
 async def tab(browser: Chromium, ui: str) -> AsyncIterator[Tab]:
-    """A tab at the overview, 1440 px wide. In the end its console is clean, and no request left the origin."""
+    """A tab at the overview, 1440 px wide. In the end its console is clean and no request left the origin."""
     async with browser.tab(f"{ui}/") as tab:
         yield tab
         origin = ui.removesuffix("/ui")
@@ -86,7 +86,7 @@ async def tab(browser: Chromium, ui: str) -> AsyncIterator[Tab]:
 
 @pytest.fixture
 def screenshot() -> Screenshot:
-    """`await screenshot(tab, "overview")` writes build/screenshots/overview-<width>-<theme>.png, four of them.
+    """`await screenshot(tab, "overview")` writes four of build/screenshots/overview-<width>-<theme>.png.
 
     It checks that the page does not scroll sideways, and leaves the tab 1440 px wide and light.
     """
