@@ -104,10 +104,39 @@ def test_a_failure_leaves_its_texts_open() -> None:
     assert steps(text("a"), failed) == [("delta", (0, "a")), ("ended", Failed(500, "no"))]
 
 
+def output(total: int, source: str = "run") -> tuple[str, str, dict[str, Any]]:
+    usage = {"input_tokens": total - 1, "output_tokens": 1, "total_tokens": total, "requests": 1}
+    return source, "output", {"value": "a", "usage": usage}
+
+
+def usage_of(*events: tuple[str, str, dict[str, Any]]) -> tuple[int, int, int] | None:
+    answer = Answer()
+    *_, ended = [step for event in stream(*events) for step in answer.feed(event)]
+    assert isinstance(ended, Ended)
+    told = ended.usage
+    return told and (told["input_tokens"], told["output_tokens"], told["total_tokens"])
+
+
+def test_the_usage_is_that_of_all_runs_whose_output_counts() -> None:
+    assert usage_of(output(10), output(20), end("a")) == (28, 2, 30)
+    assert usage_of(output(10), ("run", ATTEMPT, {"source": "run", "from": 0}), output(20), end("a")) == (
+        19, 1, 20,
+    )  # fmt: skip
+    assert usage_of(output(10), ("run", "end", {"status": "failed", "code": 500, "message": "no"})) == (
+        9, 1, 10,
+    )  # fmt: skip
+
+
+def test_where_no_run_tells_its_usage_it_is_not_known() -> None:
+    theirs = [("run", "output", {"value": 1}), ("run", "output", {"usage": "all of it"})]
+    assert usage_of(*theirs, end("a")) is None
+
+
 # ---- chunks
 
 
 async def chunks(*events: tuple[str, str, dict[str, Any]]) -> list[str | Failed]:
+    """The texts, and how it failed, if it did."""
     answer = Answer()
 
     async def come() -> AsyncIterator[Step]:
@@ -115,7 +144,8 @@ async def chunks(*events: tuple[str, str, dict[str, Any]]) -> list[str | Failed]
             for step in answer.feed(event):
                 yield step
 
-    return [chunk async for chunk in chat_text(come())]
+    told = [said.failed if isinstance(said, Ended) else said async for said in chat_text(come())]
+    return [said for said in told if said is not None]
 
 
 @pytest.mark.parametrize("again", ["abcd", "abc", "ab"])

@@ -56,7 +56,7 @@ async def test_an_unknown_model_is_told_what_there_is(client: AsyncOpenAI) -> No
 async def test_an_agent_responds(client: AsyncOpenAI) -> None:
     response = await client.responses.create(model=WEATHER, input="How is it in Tokyo?")
     assert (response.status, response.output_text, response.model) == ("completed", TOKYO, WEATHER)
-    assert response.usage is None
+    assert response.usage is None, "nobody told: the run is not streamed"
     assert response.id.startswith("resp_inv_1")
 
 
@@ -129,6 +129,35 @@ async def test_an_agent_that_streams_is_heard_word_by_word(client: AsyncOpenAI) 
     assert "".join(words) == events[-1].response.output_text == TOKYO
     chunks = await client.chat.completions.create(**asked, messages=[user("How is it in Tokyo?")])
     assert "".join([chunk.choices[0].delta.content or "" async for chunk in chunks]) == TOKYO
+
+
+async def test_the_usage_of_an_agent_that_streams_is_told(client: AsyncOpenAI) -> None:
+    """It asks its model twice, for 10 + 5 tokens each."""
+    response = await client.responses.create(model="Weather/tell", input="How is it in Tokyo?")
+    assert response.usage is not None
+    told = (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens)
+    assert told == (20, 10, 30)
+    assert response.usage.input_tokens_details.cached_tokens == 0
+    assert response.usage.output_tokens_details.reasoning_tokens == 0
+    stream = await client.responses.create(model="Weather/tell", input="How is it in Tokyo?", stream=True)
+    *_, last = [event async for event in stream]
+    assert last.type == "response.completed"
+    assert last.response.usage == response.usage
+    assert (await client.responses.retrieve(last.response.id)).usage == response.usage
+
+
+async def test_the_usage_of_a_chat_is_told_and_in_a_stream_to_who_asks_for_it(client: AsyncOpenAI) -> None:
+    asked = {"model": "Weather/tell", "messages": [user("How is it in Tokyo?")]}
+    completion = await client.chat.completions.create(**asked)
+    usage = completion.usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (20, 10, 30)
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        stream = await client.chat.completions.create(**asked, stream=True, **options)
+        chunks = [chunk async for chunk in stream]
+        told = [chunk for chunk in chunks if chunk.usage is not None]
+        assert [(chunk.usage, chunk.choices) for chunk in told] == ([(usage, [])] if options else [])
+        assert told == chunks[-1:] or not options
 
 
 async def test_a_stream_is_read_on_after_any_event(client: AsyncOpenAI) -> None:
@@ -213,7 +242,7 @@ async def test_an_agent_completes_a_chat(client: AsyncOpenAI) -> None:
     )
     assert completion.choices[0].message.content == TOKYO
     assert (completion.model, completion.choices[0].finish_reason) == (WEATHER, "stop")
-    assert completion.usage is None
+    assert completion.usage is None, "nobody told: the run is not streamed"
     assert completion.id.startswith("chatcmpl-inv_1")
     assert (await client.responses.retrieve(completion.id)).output_text == TOKYO
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perdure.door.port import Invocations
+from perdure.door.usage import OUTPUT, Meter, Usage
 from perdure.errors import RequestError
 from perdure.stream_answers.answer import EVENTS_PER_READ
 from perdure.stream_answers.log import Log
@@ -71,10 +72,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last step. `part` holds the output; None when there is none."""
+    """The last step. `part` holds the output, if there is one; `usage` is None where it is not known."""
 
     part: Part | None
     failed: Failed | None = None
+    usage: Usage | None = None
 
 
 Step = Delta | Done | Superseded | Ended
@@ -87,13 +89,17 @@ class Answer:
         self._open: list[Part] = []
         self._last: Part | None = None
         self._count = 0
+        self._meter = Meter()
 
     def feed(self, event: StreamEvent) -> Iterator[Step]:
         """What this event adds."""
         if event.type == END:
             yield from self._end(event)
         elif (told := superseded_by(event)) is not None:
+            self._meter.supersede(*told)
             yield from self._supersede(*told)
+        elif event.type == OUTPUT:
+            self._meter.add(event)
         elif event.type == TEXT:
             yield from self._text(event)
         elif event.type == _MESSAGE:
@@ -137,14 +143,15 @@ class Answer:
     def _end(self, event: StreamEvent) -> Iterator[Step]:
         end = event.data
         if end["status"] != "succeeded":
-            yield Ended(None, Failed(int(end.get("code", 500)), str(end.get("message", ""))))
+            failed = Failed(int(end.get("code", 500)), str(end.get("message", "")))
+            yield Ended(None, failed, self._meter.total())
             return
         output = as_text(end.get("output"))
         if self._last is None or self._last.text != output:
             yield self._add(self._new(event.source, None, event.index), output)
         final = self._last
         yield from self._done(list(self._open))
-        yield Ended(final)
+        yield Ended(final, usage=self._meter.total())
 
 
 def as_text(output: Any) -> str:

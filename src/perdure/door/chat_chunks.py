@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from perdure.door.answer import Delta, Ended, Failed, Part, Step, Superseded
+from perdure.door.answer import Delta, Ended, Part, Step, Superseded
 from perdure.errors import OpenAIRequestError
 
 BETWEEN_PARTS = "\n\n"
 """Between what an agent says before a tool call and what it says after."""
 
 
-async def chat_text(steps: AsyncIterator[Step]) -> AsyncIterator[str | Failed]:
-    """The text, as it comes, and as the last thing its failure, if it fails.
+async def chat_text(steps: AsyncIterator[Step]) -> AsyncIterator[str | Ended]:
+    """The text, as it comes, and as the last thing how it ended.
 
     Raises OpenAIRequestError(502) where it cannot go on.
     """
@@ -43,10 +43,10 @@ async def chat_text(steps: AsyncIterator[Step]) -> AsyncIterator[str | Failed]:
                 if part is not last:
                     raise _asked_again()
                 owed = owed or part.text
-            case Ended(_, Failed() as failed):
-                yield failed
-            case Ended() if owed:
+            case Ended(failed=None) if owed:
                 raise _asked_again()
+            case Ended():
+                yield step
 
 
 def _asked_again() -> OpenAIRequestError:

@@ -75,13 +75,25 @@ class ResponsesRequest(_Request):
         return self.conversation.id if isinstance(self.conversation, Conversation) else self.conversation
 
 
+class StreamOptions(BaseModel):
+    """What a client wants of a stream."""
+
+    include_usage: bool | None = None
+
+
 class ChatRequest(_Request):
     """`POST /v1/chat/completions`."""
 
     messages: list[Message]
+    stream_options: StreamOptions | None = None
     n: int | None = None
     functions: list[Any] | None = None
     response_format: Json | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream ends with it."""
+        return bool(self.stream_options and self.stream_options.include_usage)
 
     def format(self) -> tuple[str, Json]:
         """`response_format`."""

@@ -16,9 +16,7 @@ def response_id(invocation_id: str) -> str:
 
 
 def response(invocation: Invocation, model: str, ended: Ended | None) -> dict[str, Any]:
-    """As it is now. What an agent decides for itself (temperature, tools) is not told, and neither is usage,
-    which no stream holds.
-    """
+    """As it is now. What an agent decides for itself (temperature, tools) is not told."""
     failed = ended.failed if ended else None
     return {
         "id": response_id(invocation.id),
@@ -36,7 +34,7 @@ def response(invocation: Invocation, model: str, ended: Ended | None) -> dict[st
         "tool_choice": "auto",
         "tools": [],
         "top_p": None,
-        "usage": None,
+        "usage": ended.usage if ended else None,
         "conversation": {"id": invocation.target.key} if invocation.target.key else None,
     }
 

@@ -25,6 +25,7 @@ from agents import (
     RunItemStreamEvent,
     ToolCallItem,
     ToolCallOutputItem,
+    Usage,
 )
 from pydantic_core import to_jsonable_python
 
@@ -65,15 +66,16 @@ class StreamedRun:
                 for kind, data in self._of_item(item):
                     self.publish(kind, data)
 
-    def tell_output(self, output: Any) -> None:
-        """Publish the final output. Where no model said it in these words (a tool did, or an error handler),
-        it is published as text too: text that is read to the end is the output.
+    def tell_output(self, output: Any, usage: Usage) -> None:
+        """Publish the final output, and what the run used for it. Where no model said it in these words (a
+        tool did, or an error handler), it is published as text too: text that is read to the end is the
+        output.
         """
         if isinstance(output, str) and output != self._last_text:
             for start in range(0, len(output) or 1, _PIECE):
                 self.publish("text", {"delta": output[start : start + _PIECE], "item": OUTPUT_ITEM})
         if not self.depth:
-            self.publish("output", {"value": jsonable(output)})
+            self.publish("output", {"value": jsonable(output), "usage": _told(usage)})
 
     def _of_item(self, item: RunItem) -> Iterator[Event]:
         agent = {"agent": item.agent.name}
@@ -129,12 +131,26 @@ def jsonable(value: Any) -> Any:
     return to_jsonable_python(value, fallback=str, inf_nan_mode="null")
 
 
+def _told(usage: Usage) -> dict[str, Any]:
+    """In the words of the Responses API, and how many requests to a model it is for."""
+    given, made = usage.input_tokens_details, usage.output_tokens_details
+    return {
+        "requests": usage.requests,
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {
+            "cached_tokens": given.cached_tokens or 0,
+            "cache_write_tokens": getattr(given, "cache_write_tokens", None) or 0,  # not in every client
+        },
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": made.reasoning_tokens or 0},
+        "total_tokens": usage.total_tokens,
+    }
+
+
 def _cut(data: dict[str, Any]) -> dict[str, Any]:
     def cut(value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float):
-            return value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return text[:_PIECE]
+        return value if len(text) <= _PIECE else text[:_PIECE]
 
     return {name: cut(value) for name, value in data.items()} | {"cut": True}
 

@@ -106,7 +106,7 @@ class _Told(asyncio.Queue[Any]):
             self._run.tell(item)
         elif self._result.final_output is not None and not self._told_output:
             self._told_output = True
-            self._run.tell_output(self._result.final_output)
+            self._run.tell_output(self._result.final_output, self._result.context_wrapper.usage)
 
 
 RELIED_ON = (_END_OF_EVENTS, _USAGE, _UNREPORTED)
