@@ -59,6 +59,16 @@ def served(handler: Any, log: StreamLog, **options: Any) -> JournalServer:
     return JournalServer(app, "/invoke/Agent/run", request=b'"hello"', sink=log.sink, **options)
 
 
+USAGE_OF_THREE = {
+    "requests": 3,
+    "input_tokens": 30,
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "output_tokens": 15,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 45,
+}
+
+
 async def test_a_run_tells_all_that_happens_once_with_replay_at_every_await() -> None:
     second = Agent(name="B", model=ScriptedModel(["x", "x", TEXT]))
     model = ScriptedModel([ToolCall("get_weather", {"city": "Rome"}), ToolCall("transfer_to_b")])
@@ -77,7 +87,7 @@ async def test_a_run_tells_all_that_happens_once_with_replay_at_every_await() ->
         ("agent", {"name": "B"}),
         ("model_call", {"agent": "B"}),
         ("message", {"agent": "B", "text": TEXT}),
-        ("output", {"value": TEXT}),
+        ("output", {"value": TEXT, "usage": USAGE_OF_THREE}),
     ]
     assert answer_text(log.streams["default"]) == TEXT
     assert [event.index for event in log.streams["default"]] == list(range(len(log.all())))
@@ -209,7 +219,8 @@ async def test_a_structured_output_is_told_as_json() -> None:
 
     log = StreamLog()
     assert value_of(await served(run, log, suspend_always=True).run()) == "Rome"
-    assert log.current()[-1][1:] == ("output", {"value": {"city": "Rome"}})
+    _, kind, told = log.current()[-1]
+    assert (kind, told["value"], told["usage"]["total_tokens"]) == ("output", {"city": "Rome"}, 15)
     assert json.loads(answer_text(log.streams["default"])) == {"city": "Rome"}
 
 
