@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test test-lowest check lint bench bench-steps bench-agents simulate crash sdk-suite install npm npm-typescript lock proto clean
+.PHONY: demo test test-lowest check lint bench bench-steps bench-agents simulate crash sdk-suite install npm npm-typescript lock proto clean docs
 
 install: $(VENV)/.installed
 
@@ -115,6 +115,11 @@ build/sdk-suite/.installed: requirements.lock tests/sdk_suite/requirements.txt
 	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/sdk_suite/requirements.txt
 	@build/sdk-suite/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+# The site of the documentation, in build/site.
+docs: install
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
 
 # Pins for every platform, and no index: what uv resolves from pyproject.toml.
 lock:

@@ -51,10 +51,10 @@ def _is_durable_already() -> bool:
     return on_deterministic_loop() or enclosing_step() is not None
 
 
-def run_streamed(self: AgentRunner, *args: Any, **options: Any) -> Any:
+def run_streamed(self: AgentRunner, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002
     """`AgentRunner.run_streamed`, counted."""
     _seen["streams"] += 1
-    return _run_streamed(self, *args, **options)
+    return _run_streamed(self, starting_agent, input, **options)
 
 
 class SdkRunner(Runner):
