@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.durable import Happened, NotHappened, RetryPolicy, effect, idempotency_key, publish, step
+    from perdure.durable.log_context import InvocationLogFilter
     from perdure.openai import (
         ASK_HUMAN,
         Budget,
@@ -25,6 +26,7 @@ __all__ = [
     "DurableRunner",
     "DurableSession",
     "Happened",
+    "InvocationLogFilter",
     "NotHappened",
     "Price",
     "RetryPolicy",
@@ -46,6 +48,7 @@ _HOMES = {
     "DurableRunner": "perdure.openai",
     "DurableSession": "perdure.openai",
     "Happened": "perdure.durable",
+    "InvocationLogFilter": "perdure.durable.log_context",
     "NotHappened": "perdure.durable",
     "Price": "perdure.openai",
     "RetryPolicy": "perdure.durable",

@@ -14,14 +14,16 @@ SOURCE = Path(perdure.__file__).parent
 
 # Each room may import itself and what is listed; the longest matching name is a module's room.
 DOOR = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.stream_answers"}
-ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", "perdure.engine.core"}
+TRACE_CONTEXT = "perdure.telemetry.trace_context"
+TELEMETRY = {"perdure.telemetry", TRACE_CONTEXT}
+ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", TRACE_CONTEXT, "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
-RUNTIME = STORAGE | {"perdure.engine.transport", "perdure.engine.runtime"}
+RUNTIME = STORAGE | TELEMETRY | {"perdure.engine.transport", "perdure.engine.runtime"}
 DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times", "perdure.stream_answers"}
 INGRESS = DOORS | {"perdure.door"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = INGRESS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
-AGENTS = {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
+AGENTS = TELEMETRY | {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
 CLIENT = {"perdure.client"}
 INSPECTION = {"perdure.errors", "perdure.protocol", "perdure.streams", "perdure.client"}
 UI = INSPECTION | {"perdure.inspection"}
@@ -31,6 +33,8 @@ ROOMS = {
     "perdure.__main__": {"perdure.cli"},
     "perdure.errors": set(),
     "perdure.streams": {"perdure.errors"},
+    "perdure.telemetry": {"perdure.errors", TRACE_CONTEXT},
+    TRACE_CONTEXT: set(),
     "perdure.stream_answers": {"perdure.errors", "perdure.streams"},
     "perdure.protocol": {"perdure.errors"},
     "perdure.door": DOOR,
@@ -45,8 +49,8 @@ ROOMS = {
     INTROSPECTION: STORAGE,
     "perdure.engine.admin": DOORS | {INTROSPECTION},
     "perdure.gateway": DOOR | {"perdure.door"},
-    "perdure.durable": {"perdure.errors", "perdure.streams"},
-    "perdure.openai": {"perdure.errors", "perdure.streams", "perdure.durable"},
+    "perdure.durable": TELEMETRY | {"perdure.errors", "perdure.streams"},
+    "perdure.openai": TELEMETRY | {"perdure.errors", "perdure.streams", "perdure.durable"},
     "perdure.client": {"perdure.errors", "perdure.streams"},
     "perdure.inspection": INSPECTION,
     "perdure.ui": UI,
@@ -67,7 +71,7 @@ IMPURE = {
     "uvicorn",
     "starlette",
 }
-PURE = ("perdure.protocol", "perdure.streams", "perdure.engine.core")
+PURE = ("perdure.protocol", "perdure.streams", "perdure.engine.core", TRACE_CONTEXT)
 
 # The names that only compat/ may touch are private ones of this package.
 AGENTS_SDK = "agents"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
+from perdure.cli.logs import LogFormatOption, LogLevelOption, log_to_stderr
 from perdure.cli.options import (
     ADMIN_DEFAULT,
     CONCURRENCY_DEFAULT,
@@ -22,7 +22,6 @@ from perdure.cli.options import (
     IngressOption,
     JournalOption,
 )
-from perdure.cli.up import LOG_FORMAT
 
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
@@ -37,11 +36,13 @@ def engine(
     cors_origin: CorsOption = None,
     request_identity_key: IdentityKeyOption = None,
     advertised_ingress: AdvertisedIngressOption = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Run the embedded engine without an app; register deployments with it later."""
     from perdure.engine.runtime.options import EngineOptions
 
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    log_to_stderr(log_format, log_level)
     options = EngineOptions(
         data_dir=data_dir,
         ingress=ingress,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -12,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from perdure.cli.logs import LogFormatOption, LogLevelOption, log_to_stderr
 from perdure.cli.serve import claim, url_of
-from perdure.cli.up import LOG_FORMAT
 from perdure.errors import EngineUnreachable, RequestError
 
 HOUR_S = 3600
@@ -55,9 +54,11 @@ def gateway(
             help="Seconds until a stream that grows no more is forgotten, once its invocation is over.",
         ),
     ] = 24 * HOUR_S,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Serve streams over HTTP, in front of a restate-server."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    log_to_stderr(log_format, log_level)
     host, port = claim(object_bind, "--object-bind")
     asyncio.run(
         _gateway(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perdure.cli.logs import LogFormatOption, LogLevelOption
 from perdure.cli.options import TargetArgument, split_address
 from perdure.cli.target import Target
 from perdure.errors import CommandError, PerdureError
@@ -66,6 +67,8 @@ def serve(
             help="Seconds that a running step has to record its result when this process is told to stop.",
         ),
     ] = 10,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
     parsed = Target.parse(target)
@@ -80,7 +83,8 @@ def serve(
     )
     announcer.start()
     try:
-        granian.serve(target_loader=partial(load_endpoint, parsed, reports), wrap_loader=False)
+        loader = partial(load_endpoint, parsed, reports, (log_format, log_level))
+        granian.serve(target_loader=loader, wrap_loader=False)
     except SystemExit:
         # granian's word for: a worker ended by itself. Its report may still be on the way.
         announcer.join(timeout=_REPORT_TIMEOUT_S)

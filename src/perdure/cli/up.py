@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
+from perdure.cli.logs import LogFormatOption, LogLevelOption, log_handlers_once, log_to_stderr
 from perdure.cli.options import (
     ADMIN_DEFAULT,
     CONCURRENCY_DEFAULT,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
     from perdure.engine.transport.asgi import AsgiApp
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
 
 def up(
     target: TargetArgument,
@@ -43,13 +41,16 @@ def up(
     cors_origin: CorsOption = None,
     request_identity_key: IdentityKeyOption = None,
     advertised_ingress: AdvertisedIngressOption = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
 ) -> None:
     """Run the embedded engine and TARGET's handlers in one process."""
     from perdure.engine.runtime.options import EngineOptions
 
     parsed = Target.parse(target)
     app = parsed.load()  # before a port is bound or a file opened: most mistakes are in here
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # nothing, where the user's module did
+    log_to_stderr(log_format, log_level)
+    log_handlers_once(engine_tells_failures=True)
     options = EngineOptions(
         data_dir=data_dir,
         ingress=ingress,

@@ -4,6 +4,7 @@ means the same for ever, wherever the engine dies."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def _received(event: StreamEvent) -> Received:
 @pytest.mark.timeout(120)
 async def test_a_reader_who_comes_back_at_every_index_while_the_run_dies_at_any_word(tmp_path: Path) -> None:
     die_at = tmp_path / "die-at"
-    env = {"DIE_AT": str(die_at), "PYTHONPATH": str(Path(speaker.__file__).parent)}
+    paths = [str(Path(speaker.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    env = {"DIE_AT": str(die_at), "PYTHONPATH": os.pathsep.join(paths)}
     with ForkServer() as forks:
         for word in range(1, speaker.TURNS * speaker.WORDS + 1):
             directory = tmp_path / f"{word}"

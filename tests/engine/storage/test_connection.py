@@ -149,12 +149,13 @@ def test_a_new_directory_is_made_with_its_parents_and_gets_the_newest_format(tmp
 
 def test_a_file_of_a_newer_perdure_is_left_alone(tmp_path: Path) -> None:
     with open_connection(tmp_path) as connection:
+        (current,) = connection.execute("PRAGMA user_version").fetchone()
         connection.execute("PRAGMA user_version = 999")
     with pytest.raises(StoreTooNew, match=r"format 999.*run the newer perdure"), open_connection(tmp_path):
         pass
     raw = sqlite3.connect(tmp_path / FILE_NAME)
     assert raw.execute("PRAGMA user_version").fetchone() == (999,)
-    raw.execute("PRAGMA user_version = 1")
+    raw.execute(f"PRAGMA user_version = {current}")
     raw.close()
     with open_connection(tmp_path):  # and the refused attempt left no lock behind
         pass

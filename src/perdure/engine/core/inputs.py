@@ -24,6 +24,7 @@ class Invoke:
     idempotency_key: str | None = None
     execute_at_ms: int | None = None
     request: object = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,8 @@ class Invocation:
     """A part of what makes it the same request, beside its target and key."""
     limit_key: str | None = None
     """Whose share of the scope it uses. It is handed on and shown; this engine enforces no limit by it."""
+    traceparent: str | None = None
+    """The span that asked for it, as W3C Trace Context writes it; None: it begins a trace of its own."""
 
 
 class TimerKind(StrEnum):

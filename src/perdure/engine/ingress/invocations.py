@@ -24,6 +24,7 @@ from perdure.protocol.ids import (
     workflow_invocation_id,
 )
 from perdure.stream_answers.call import wants_stream
+from perdure.telemetry import trace_context
 
 _NOT_PASSED_ON = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
 _PATH_HEADER = "x-restate-ingress-path"
@@ -105,8 +106,9 @@ class InvocationRoutes:
             invocation_id = random_invocation_id(self._engine.clock_ms(), os.urandom(18))
         passed_on = [(k, v) for k, v in request.headers.items() if k not in _NOT_PASSED_ON]
         headers = ((_PATH_HEADER, path_and_query(request)), *passed_on)
+        traceparent = request.headers.get(trace_context.TRACEPARENT)
         created = await self._engine.requests.invoke(
-            invocation_id, target, body, headers, idempotency_key, execute_at_ms
+            invocation_id, target, body, headers, idempotency_key, execute_at_ms, traceparent
         )
         return invocation_id, created
 

@@ -71,7 +71,7 @@ _WHAT = (
     Column("restarted_from", TEXT, "i.restarted_from"),
     Column("pinned_deployment_id", TEXT, "i.deployment_id"),
     Column("pinned_service_protocol_version", U32, "protocol_version(i.deployment_id)"),
-    Column("trace_id", TEXT),
+    Column("trace_id", TEXT, "trace_id(i.id, i.traceparent)"),
     Column("journal_size", U32, _STARTED.format(_JOURNAL_SIZE)),
     Column("journal_commands_size", U32, _STARTED.format(f"{_JOURNAL_SIZE} AND is_command(j.type)")),
     Column("created_at", TIME, "i.created_at_ms"),

@@ -20,6 +20,7 @@ from perdure.errors import ProtocolError
 from perdure.protocol import messages
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
+from perdure.telemetry.trace_context import parent_of
 
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _PROMISES = (MessageType.GET_PROMISE, MessageType.PEEK_PROMISE, MessageType.COMPLETE_PROMISE)
@@ -58,8 +59,13 @@ def add_functions(connection: sqlite3.Connection, services: Services) -> None:
         (1, awaited_signals),
         (1, transient_error_json),
         (1, utf8),
+        (2, trace_id),
     ):
         connection.create_function(function.__name__, arguments, _tolerant(function))
+
+
+def trace_id(invocation_id: str, traceparent: str | None) -> str:
+    return f"{parent_of(invocation_id, traceparent).trace_id:032x}"
 
 
 def entry_type(kind: int | None) -> str | None:

@@ -23,6 +23,8 @@ from perdure.engine.core.actions import (
 )
 from perdure.engine.core.inputs import Input, Progress, Recover
 from perdure.engine.core.model import TimerKind
+from perdure.engine.runtime.attempt_log import AttemptLog
+from perdure.engine.runtime.failure_log import FailureLog
 from perdure.engine.runtime.invoker import Invoker
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.processor import Processor
@@ -88,7 +90,8 @@ class Engine:
     async def __aenter__(self) -> Engine:
         identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
-        self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed)
+        self._attempt_log = AttemptLog(self.store, [FailureLog()])
+        self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed, self._committed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms, identity)
         self.publishing = Publishing(self.requests, self.ingress_url)
@@ -154,8 +157,12 @@ class Engine:
             if not self._invoker.is_attempting(invocation_id)
         ]
         for invocation_id in unfinished:
+            self._attempt_log.recovering(invocation_id)
             self._processor.submit(Recover(invocation_id))
         return len(unfinished)
+
+    def _committed(self, batch: list[Input], actions: list[Action], took_s: float) -> None:
+        self._attempt_log.committed(batch, actions, self.clock_ms())
 
     def _perform(self, action: Action) -> None:
         self._perform_of[type(action)](action)

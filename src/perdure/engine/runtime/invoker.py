@@ -20,6 +20,7 @@ from perdure.protocol.ids import decode_invocation_id, random_seed
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 from perdure.protocol.session import AttemptFailed, AttemptSession, Awaiting, CommandSent, Event
+from perdure.telemetry import trace_context
 
 PROTOCOL_VIOLATION = 571
 TOO_LARGE = AttemptFailed(
@@ -226,7 +227,13 @@ class Invoker:
         attempt.replayed = len(journal)
         self._attempts[action.id] = attempt
         target = invocation.target
-        headers = self._publishing.open(action.id, action.attempt, is_local=transport.is_local)
+        headers = {
+            **self._publishing.open(action.id, action.attempt, is_local=transport.is_local),
+            trace_context.ATTEMPT: str(action.attempt),
+            trace_context.TRACEPARENT: str(
+                trace_context.of_attempt(action.id, invocation.traceparent, action.attempt)
+            ),
+        }
         conversation = transport.open(
             target.service, target.handler, manifest.protocol_version, headers, attempt
         )

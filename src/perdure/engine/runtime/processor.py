@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from perdure.engine.core import machine
@@ -40,12 +41,16 @@ class Processor:
         clock_ms: Callable[[], int],
         perform: Callable[[Action], None],
         failed: Callable[[Input, Exception], None],
+        committed: Callable[[list[Input], list[Action], float], None] = lambda *_: None,
     ) -> None:
-        """`failed` hears of every input that was not applied, and why; nothing of it is in the store."""
+        """`failed` hears of every input that was not applied, and why; nothing of it is in the store.
+        `committed` hears what one transaction was about and how many seconds it took, before the actions
+        are performed."""
         self._store = store
         self._clock_ms = clock_ms
         self._perform = perform
         self._failed = failed
+        self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._queue: list[Input] = []
         self._wake: asyncio.Handle | None = None
@@ -85,6 +90,7 @@ class Processor:
             for event in batch:
                 actions.extend(machine.apply(event, self._store, now_ms))
 
+        began_at_s = time.perf_counter()
         try:
             self._store.transact(work)
         except StoreFailed as error:
@@ -100,5 +106,6 @@ class Processor:
                 logger.exception("cannot apply %r", batch[0])
                 self._failed(batch[0], error)
         else:
+            self._committed(batch, actions, time.perf_counter() - began_at_s)
             for action in actions:
                 self._perform(action)

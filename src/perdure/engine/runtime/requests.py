@@ -54,11 +54,19 @@ class Requests:
         headers: tuple[tuple[str, str], ...] = (),
         idempotency_key: str | None = None,
         execute_at_ms: int | None = None,
+        traceparent: str | None = None,
     ) -> bool:
         """Create an invocation. False: one with this (idempotent) id exists already."""
         reply = await self._ask(
             lambda request: Invoke(
-                invocation_id, target, parameter, headers, idempotency_key, execute_at_ms, request
+                invocation_id,
+                target,
+                parameter,
+                headers,
+                idempotency_key,
+                execute_at_ms,
+                request,
+                traceparent,
             )
         )
         return reply.created

@@ -15,9 +15,9 @@ _COLUMNS = (
     "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
     "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
     "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive, "
-    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms, scope, limit_key"
+    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms, scope, limit_key, traceparent"
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 27)})"
+_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 28)})"
 _GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
 
 
@@ -98,6 +98,7 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         invocation.last_start_at_ms,
         invocation.scope,
         invocation.limit_key,
+        invocation.traceparent,
     )
 
 
@@ -107,7 +108,7 @@ def _decode(row: Any) -> Invocation:
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,
         idempotency_key, caller_id, scheduled, awaiting_on, retry_count, failed_at_length, next_retry,
         problem, value, failure, completed, exclusive, restarted_from, seed_id, first_start, last_start,
-        scope, limit_key,
+        scope, limit_key, traceparent,
     ) = row  # fmt: skip
     return Invocation(
         id=invocation_id,
@@ -134,4 +135,5 @@ def _decode(row: Any) -> Invocation:
         last_start_at_ms=last_start,
         scope=scope,
         limit_key=limit_key,
+        traceparent=traceparent,
     )

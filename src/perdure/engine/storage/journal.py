@@ -9,6 +9,7 @@ from perdure.engine.core.model import Entry
 _APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT type, payload, appended_at_ms FROM journal WHERE invocation_id = ? ORDER BY position"
 _LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = ?"
+_NEWEST = "SELECT appended_at_ms FROM journal WHERE invocation_id = ? ORDER BY position DESC LIMIT 1"
 _SIZE = "SELECT total(length(payload)) FROM journal WHERE invocation_id = ?"
 
 
@@ -34,6 +35,11 @@ class Journal:
         if length is None:
             (length,) = self._connection.execute(_LENGTH, (invocation_id,)).fetchone()
         return int(length)
+
+    def last_appended_at_ms(self, invocation_id: str) -> int | None:
+        """When its newest entry came."""
+        row = self._connection.execute(_NEWEST, (invocation_id,)).fetchone()
+        return int(row[0]) if row else None
 
     def size_bytes(self, invocation_id: str) -> int:
         """Of all payloads together."""

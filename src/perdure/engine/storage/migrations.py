@@ -158,6 +158,7 @@ _STEPS = (
         sdk_version TEXT
     );
     """,
+    "ALTER TABLE invocation ADD COLUMN traceparent TEXT",
 )
 
 

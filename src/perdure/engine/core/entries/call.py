@@ -15,6 +15,7 @@ from perdure.engine.core.transaction import Transaction
 from perdure.protocol import ids
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
+from perdure.telemetry.trace_context import TRACEPARENT, of_invocation
 
 WORKFLOW_ALREADY_INVOKED = Failure(409, "the workflow method was already invoked")
 
@@ -82,9 +83,16 @@ def _invoke(
         caller_id=caller.id,
         scope=scope,
         limit_key=message.limit_key or None,
+        traceparent=_traceparent(message, caller),
     )
     known = pb.Notification(completion_id=id_completion, invocation_id=callee_id)
     actions += attempt.notify(
         caller.id, MessageType.CALL_INVOCATION_ID_COMPLETION, known.SerializeToString(), tx, now_ms
     )
     return callee_id, created, actions
+
+
+def _traceparent(message: AnyCall, caller: Invocation) -> str:
+    """The caller's span, unless its code names another one."""
+    named = next((h.value for h in message.headers if h.key.lower() == TRACEPARENT), None)
+    return named or str(of_invocation(caller.id, caller.traceparent))

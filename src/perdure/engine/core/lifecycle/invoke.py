@@ -22,6 +22,7 @@ def apply(event: Invoke, tx: Transaction, now_ms: int) -> list[Action]:
         now_ms,
         idempotency_key=event.idempotency_key,
         execute_at_ms=event.execute_at_ms,
+        traceparent=event.traceparent,
     )
     if event.request is not None:
         actions.append(Reply(event.request, created=created))
@@ -41,6 +42,7 @@ def create(
     caller_id: str | None = None,
     scope: str | None = None,
     limit_key: str | None = None,
+    traceparent: str | None = None,
 ) -> tuple[bool, list[Action]]:
     """(False, nothing to do) when the id exists: it is derived from what makes it the same request."""
     if tx.invocation(invocation_id) is not None:
@@ -58,6 +60,7 @@ def create(
         exclusive=_is_exclusive(target, tx),
         scope=scope,
         limit_key=limit_key,
+        traceparent=traceparent,
     )
     command = pb.InputCommand(
         headers=[pb.Header(key=key, value=value) for key, value in headers],
