@@ -1,4 +1,4 @@
-"""A shop that logs at every turn of an order: on the loop, in a step, in a thread. It suspends at every await."""
+"""A shop that logs at every turn of an order: on the loop, in a step, in a thread. It suspends if it can."""
 
 from __future__ import annotations
 
