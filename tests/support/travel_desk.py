@@ -8,14 +8,14 @@ from datetime import timedelta
 import restate
 from agents import Agent, function_tool
 
-from perdure import DurableRunner, step
+from perdure import DurableRunner, durable_tool, step
 from perdure.durable import run
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 ANSWER = "Your flight LH 2024 and the hotel Gellért are booked: 412 euros in all. Have a good trip!"
 
 
-@function_tool
+@durable_tool
 async def book_flight(to: str, day: str) -> dict[str, object]:
     """Book the flight."""
 
@@ -115,6 +115,12 @@ async def work(ctx: restate.Context, steps: int) -> int:
         return steps
 
     return await run(ctx, all_of_them)
+
+
+@desk.handler()
+async def think(ctx: restate.Context, seconds: float) -> None:
+    """One step that takes so long: the invocation runs all the while."""
+    await run(ctx, lambda: step("think", asyncio.sleep, seconds))
 
 
 @counter.handler()

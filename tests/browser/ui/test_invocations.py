@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 from chromium import Screenshot, Tab
+from travel_desk import ANSWER
 
 
 async def test_a_new_invocation_appears_by_itself(
@@ -12,7 +13,19 @@ async def test_a_new_invocation_appears_by_itself(
     await tab.goto(f"{ui}/invocations")
     await tab.wait_for_text("No invocations yet")
     await screenshot(tab, "invocations-empty")
-    await ingress.post("/Desk/echo", json="hello")
-    await tab.wait_for_text("Desk/echo", "tbody")
+    answered = await ingress.post("/Desk/ask", json="three days of Budapest")
+    assert answered.json() == ANSWER
+    await tab.wait_for_text("Desk/ask", "tbody")
     await tab.wait_for_text("succeeded", "tbody")
+    for path, body in (
+        ("/Desk/refuse", "sold out"),
+        ("/Desk/charge/send", "412 euros"),
+        ("/Desk/sleep/send", 600),
+        ("/Desk/echo/send?delay=1h", "later"),
+        ("/Counter/ada/add", 3),
+        ("/Flaky/fail/send", "the shop's API answered 503"),
+        ("/Desk/think/send", 600),
+    ):
+        await ingress.post(path, json=body)
+    await tab.wait_for_text("paused", "tbody")
     await screenshot(tab, "invocations")
