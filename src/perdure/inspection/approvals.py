@@ -11,7 +11,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perdure.errors import RequestError
+from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.awakeables import resolve_awakeable
 from perdure.inspection.records import time_of
@@ -66,6 +67,34 @@ class Approval:
         return str(self.announcement["awakeable_id"])
 
     @property
+    def tool(self) -> str:
+        return str(self.announcement["tool"])
+
+    @property
+    def arguments(self) -> Any:
+        """As JSON, in Python's own types."""
+        return self.announcement.get("arguments")
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """From the run's agent down to the one that calls; empty where code asks by itself."""
+        told = self.announcement.get("agents")
+        return tuple(map(str, told)) if isinstance(told, list) else ()
+
+    @property
+    def reason(self) -> str | None:
+        return self._text("reason")
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the answer before."""
+        return self._text("problem")
+
+    def _text(self, name: str) -> str | None:
+        told = self.announcement.get(name)
+        return told if isinstance(told, str) else None
+
+    @property
     def asked_at(self) -> datetime:
         return time_of(self.announcement["asked_at"])
 
@@ -88,13 +117,20 @@ class Approval:
 async def pending(api: AdminApi) -> list[Approval]:
     """What waits for a human now, longest first."""
     told = await api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'")
-    found = [
-        approval
-        for at in range(0, len(told.rows), _INVOCATIONS_A_QUERY)
-        for approval in await _approvals(api, told.rows[at : at + _INVOCATIONS_A_QUERY])
-        if approval.status == "pending"
-    ]
+    found = [each for each in await _all_approvals(api, told.rows) if each.status == "pending"]
     return sorted(found, key=lambda approval: approval.asked_at)
+
+
+async def recent(api: AdminApi, limit: int = 20) -> list[Approval]:
+    """What waits no longer, newest first: of invocations that are under way, and of the newest that are not."""
+    under_way, newest = await asyncio.gather(
+        api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'"),
+        invocation_list.page(api, limit=_INVOCATIONS_A_QUERY),
+    )
+    rows = {each.id: {"id": each.id, "target": each.target, "status": each.status} for each in newest.items}
+    rows |= {row["id"]: row for row in under_way.rows}
+    found = [each for each in await _all_approvals(api, list(rows.values())) if each.status != "pending"]
+    return sorted(found, key=lambda each: each.decided_at or each.asked_at, reverse=True)[:limit]
 
 
 async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
@@ -172,6 +208,14 @@ def _why_not(approval: Approval) -> str:
             )
         case _:
             return f"too late: {approval.invocation_id} has ended"
+
+
+async def _all_approvals(api: AdminApi, invocations: Sequence[Mapping[str, Any]]) -> list[Approval]:
+    return [
+        approval
+        for at in range(0, len(invocations), _INVOCATIONS_A_QUERY)
+        for approval in await _approvals(api, invocations[at : at + _INVOCATIONS_A_QUERY])
+    ]
 
 
 async def _approvals(api: AdminApi, invocations: Iterable[Mapping[str, Any]]) -> list[Approval]:

@@ -1,0 +1,131 @@
+"""The approvals inbox: every tool call that waits for a human's word, and what became of the last ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from perdure.errors import RequestError
+from perdure.inspection import approvals
+from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.approvals import Approval
+from perdure.ui.actions import act, form
+from perdure.ui.json_text import indented
+from perdure.ui.pages import base, page, see_other
+
+NAME_COOKIE = "perdure-name"
+NAME_CHARS_MAX = 100
+NAME_KEPT_S = 400 * 86_400
+ARGUMENTS_CHARS_MAX = 65_536
+"""Who approves should read all of it, so it is cut late."""
+
+
+def routes(api: AdminApi) -> list[BaseRoute]:
+    async def inbox(request: Request) -> Response:
+        return page(
+            request,
+            "approvals.html",
+            waiting=await approvals.pending(api),
+            recent=await approvals.recent(api),
+            name=_name(request),
+            **_SHOWN,
+        )
+
+    async def waiting(request: Request) -> Response:
+        """What the inbox follows: decisions of others, and new questions."""
+        return page(request, "approvals_waiting.html", waiting=await approvals.pending(api), **_SHOWN)
+
+    async def recent(request: Request) -> Response:
+        return page(request, "approvals_recent.html", recent=await approvals.recent(api), **_SHOWN)
+
+    async def count(request: Request) -> Response:
+        """What the navigation shows on every page."""
+        return page(request, "approvals_count.html", count=len(await approvals.pending(api)))
+
+    async def decide(request: Request) -> Response:
+        fields = await form(request)
+
+        async def decided() -> str:
+            approved = _verb(fields) == "approve"
+            approval = await approvals.decide(
+                api,
+                request.path_params["id"],
+                approved=approved,
+                message=_lines(fields.get("message", "")) or None,
+                always=fields.get("always") == "yes",
+                by=_name(request) or None,
+            )
+            return f"{'Approved' if approved else 'Rejected'}: {approval.tool} of {approval.target}"
+
+        return await act(request, fields, decided)
+
+    async def arguments(request: Request) -> Response:
+        """All of them, as they are in the journal."""
+        found = await approvals.find(api, request.path_params["id"])
+        if found is None:
+            raise RequestError(404, f"no approval {request.path_params['id']!r}")
+        return PlainTextResponse(arguments_text(found).encode("utf-8", "backslashreplace"))
+
+    async def remember_name(request: Request) -> Response:
+        name = (await form(request)).get("by", "").strip()[:NAME_CHARS_MAX]
+        response = see_other(request, "approvals")
+        path = base(request) or "/"
+        response.set_cookie(
+            NAME_COOKIE, quote(name), max_age=NAME_KEPT_S, path=path, httponly=True, samesite="strict"
+        )
+        return response
+
+    return [
+        Route("/approvals", inbox),
+        Route("/approvals/waiting", waiting),
+        Route("/approvals/recent", recent),
+        Route("/approvals/count", count),
+        Route("/approvals/name", remember_name, methods=["POST"]),
+        Route("/approvals/{id}", decide, methods=["POST"]),
+        Route("/approvals/{id}/arguments", arguments),
+    ]
+
+
+def arguments_text(approval: Approval) -> str:
+    """JSON, a value a line. Numbers stand as the journal has them: nobody reads 1,000 for 1000.00 here."""
+    return indented(json.dumps(approval.arguments, ensure_ascii=False))
+
+
+def _arguments_line(approval: Approval) -> str:
+    return json.dumps(approval.arguments, ensure_ascii=False)
+
+
+_BADGES = {  # of a status: the class and the icon
+    "approved": ("done", "done"),
+    "rejected": ("failed", "failed"),
+    "no decision": ("warning", "warning"),
+    "expired": ("warning", "clock"),
+    "ended": ("unknown", "stop"),
+}
+_SHOWN: Mapping[str, object] = {
+    "arguments_text": arguments_text,
+    "arguments_line": _arguments_line,
+    "arguments_chars_max": ARGUMENTS_CHARS_MAX,
+    "badges": _BADGES,
+}
+
+
+def _verb(fields: Mapping[str, str]) -> str:
+    verb = fields.get("decision", "")
+    if verb not in ("approve", "reject"):
+        raise RequestError(400, f"a decision is `approve` or `reject`, not {verb!r}")
+    return verb
+
+
+def _lines(text: str) -> str:
+    """As it was typed: forms send CRLF."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def _name(request: Request) -> str:
+    return unquote(request.cookies.get(NAME_COOKIE, ""))[:NAME_CHARS_MAX]
