@@ -36,7 +36,9 @@ def test_what_a_value_is_edited_as(value: bytes, kind: str, text: str) -> None:
 
 
 def test_a_change_is_written_without_layout() -> None:
-    assert written("json", '{\r\n  "a": 1.20,\r\n  "b": "x y"\r\n}', b'{"a": 1.10}') == b'{"a":1.20,"b":"x y"}'
+    assert (
+        written("json", '{\r\n  "a": 1.20,\r\n  "b": "x y"\r\n}', b'{"a": 1.10}') == b'{"a":1.20,"b":"x y"}'
+    )
     assert written("text", "two\r\nlines") == b"two\nlines"
     assert written("bytes", "FF 00\r\n1a") == b"\xff\x00\x1a"
 

@@ -122,7 +122,7 @@ async def pending(api: AdminApi) -> list[Approval]:
 
 
 async def recent(api: AdminApi, limit: int = 20) -> list[Approval]:
-    """What waits no longer, newest first: of invocations that are under way, and of the newest that are not."""
+    """What waits no longer, newest first: of what is under way, and of the newest invocations."""
     under_way, newest = await asyncio.gather(
         api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'"),
         invocation_list.page(api, limit=_INVOCATIONS_A_QUERY),

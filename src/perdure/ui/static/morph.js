@@ -40,6 +40,8 @@ function morphChildren(old, fresh) {
   for (const next of [...fresh.childNodes]) {
     while (at?.id && !wanted.has(at.id)) at = removed(at);
     const same = next.id ? known.get(next.id) : at && !at.id && at.nodeName === next.nodeName ? at : null;
+    // Moving an element takes the focus out of it, so what stands before it goes, and not it to the front.
+    while (next.id && same && at !== same && at && !(at.id && wanted.has(at.id))) at = removed(at);
     if (!same) {
       old.insertBefore(next, at);
       continue;
