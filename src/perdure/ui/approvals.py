@@ -27,21 +27,20 @@ ARGUMENTS_CHARS_MAX = 65_536
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def inbox(request: Request) -> Response:
-        return page(
+        return _page(
             request,
             "approvals.html",
             waiting=await approvals.pending(api),
             recent=await approvals.recent(api),
             name=_name(request),
-            **_SHOWN,
         )
 
     async def waiting(request: Request) -> Response:
         """What the inbox follows: decisions of others, and new questions."""
-        return page(request, "approvals_waiting.html", waiting=await approvals.pending(api), **_SHOWN)
+        return _page(request, "approvals_waiting.html", waiting=await approvals.pending(api))
 
     async def recent(request: Request) -> Response:
-        return page(request, "approvals_recent.html", recent=await approvals.recent(api), **_SHOWN)
+        return _page(request, "approvals_recent.html", recent=await approvals.recent(api))
 
     async def count(request: Request) -> Response:
         """What the navigation shows on every page."""
@@ -107,12 +106,19 @@ _BADGES = {  # of a status: the class and the icon
     "expired": ("warning", "clock"),
     "ended": ("unknown", "stop"),
 }
-_SHOWN: Mapping[str, object] = {
-    "arguments_text": arguments_text,
-    "arguments_line": _arguments_line,
-    "arguments_chars_max": ARGUMENTS_CHARS_MAX,
-    "badges": _BADGES,
-}
+
+
+def _page(request: Request, template: str, **values: object) -> Response:
+    return page(
+        request,
+        template,
+        status=200,
+        arguments_text=arguments_text,
+        arguments_line=_arguments_line,
+        arguments_chars_max=ARGUMENTS_CHARS_MAX,
+        badges=_BADGES,
+        **values,
+    )
 
 
 def _verb(fields: Mapping[str, str]) -> str:
