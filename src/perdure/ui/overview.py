@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from perdure.errors import RequestError
+from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
-from perdure.inspection.invocation_list import InvocationFilter, count
+from perdure.inspection.approvals import Approval
+from perdure.inspection.invocation_list import COUNT_MAX, InvocationFilter, count
+from perdure.inspection.invocation_list import page as page_of
+from perdure.inspection.records import Invocation
+from perdure.ui import activity
 from perdure.ui.invocations import WAITING
 from perdure.ui.pages import page
 
@@ -20,18 +27,46 @@ COUNTED = {
     "failed": frozenset({"failed"}),
     "succeeded": frozenset({"succeeded"}),
 }
+NEEDS_SOMEBODY = ("paused", "backing-off", "failed")
+SHOWN = 5
+APPROVALS_TIMEOUT_S = 3
+"""They are found in the journals of all that is under way, which may be much."""
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def overview(request: Request) -> Response:
-        counts = await asyncio.gather(
-            *(count(api, InvocationFilter(status=each)) for each in COUNTED.values())
+        counts, services, deployments, waiting, troubled = await asyncio.gather(
+            asyncio.gather(*(count(api, InvocationFilter(status=each)) for each in COUNTED.values())),
+            api.services(),
+            api.deployments(),
+            _pending(api),
+            asyncio.gather(*(_newest(api, status) for status in NEEDS_SOMEBODY)),
         )
         return page(
             request,
             "overview.html",
             counts=dict(zip(COUNTED, counts, strict=True)),
-            services=await api.services(),
+            count_max=COUNT_MAX,
+            services=services,
+            deployments=deployments,
+            approvals=waiting,
+            troubled=[each for found in troubled for each in found],
+            shown=SHOWN,
+            about=await api.about(),
+            span=request.query_params.get("span", activity.SPAN_DEFAULT),
         )
 
-    return [Route("/", overview)]
+    return [Route("/", overview), *activity.routes(api)]
+
+
+async def _pending(api: AdminApi) -> list[Approval] | None:
+    """The approvals that wait; None if that cannot be told in time."""
+    try:
+        async with asyncio.timeout(APPROVALS_TIMEOUT_S):
+            return await approvals.pending(api)
+    except (TimeoutError, RequestError):
+        return None
+
+
+async def _newest(api: AdminApi, status: str) -> Sequence[Invocation]:
+    return (await page_of(api, InvocationFilter(status=frozenset({status})), limit=SHOWN)).items
