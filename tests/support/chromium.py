@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 Theme = Literal["light", "dark"]
 HEIGHTS = {1440: 900, 390: 844}
+HEIGHT_MAX = 4_000
 Screenshot = Callable[["Tab", str], Awaitable[None]]
 """`await screenshot(tab, name)`: the fixture of tests/browser/ui."""
 _LISTENS = re.compile(rb"DevTools listening on (ws://\S+)")
@@ -101,12 +102,13 @@ class Tab:
         await self.look(width, theme)
         await self.goto(url)
 
-    async def look(self, width: int, theme: Theme = "light") -> None:
-        """At a screen of this width in this colour scheme."""
+    async def look(self, width: int, theme: Theme = "light", height: int = 0) -> None:
+        """At a screen of this width in this colour scheme. height: at least that of such a device."""
+        self._width, self._theme = width, theme
         await self._do(
             "Emulation.setDeviceMetricsOverride",
             width=width,
-            height=HEIGHTS.get(width, 900),
+            height=max(height, HEIGHTS.get(width, 900)),
             deviceScaleFactor=1,
             mobile=width < 600,
         )
@@ -193,10 +195,11 @@ class Tab:
 
     async def picture(self, path: Path, *, whole_page: bool = True) -> None:
         """Write a PNG of the page."""
-        size = (await self._do("Page.getLayoutMetrics"))["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 4000), "scale": 1}
-        whole = {"captureBeyondViewport": True, "clip": clip} if whole_page else {}
-        told = await self._do("Page.captureScreenshot", format="png", **whole)
+        if whole_page:  # on a screen as high as the page: what sticks to its edges is then where it belongs
+            height = await self.js("document.documentElement.scrollHeight")
+            await self.look(self._width, self._theme, min(height, HEIGHT_MAX))
+        told = await self._do("Page.captureScreenshot", format="png")
+        await self.look(self._width, self._theme)
         file = anyio.Path(path)
         await file.parent.mkdir(parents=True, exist_ok=True)
         await file.write_bytes(base64.b64decode(told["data"]))

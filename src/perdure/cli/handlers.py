@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from perdure.inspection.schema_example import example
 from perdure.protocol.discovery import HandlerManifest, Manifest, ServiceManifest
 
 
@@ -21,7 +22,7 @@ def curl_line(manifest: Manifest, ingress_url: str) -> str | None:
         line = f"curl {ingress_url.removeprefix('http://')}/{service.name}{key}/{handler.name}"
         if handler.input_content_type is None:
             return f"{line} -X POST"
-        return f"{line} --json {shlex.quote(json.dumps(_example(handler.input_schema)))}"
+        return f"{line} --json {shlex.quote(json.dumps(example(handler.input_schema)))}"
     return None
 
 
@@ -29,41 +30,3 @@ def _handlers(manifest: Manifest) -> Iterator[tuple[ServiceManifest, HandlerMani
     for service in manifest.services.values():
         for handler in service.handlers.values():
             yield service, handler
-
-
-def _example(schema: object, definitions: Mapping[str, object] | None = None) -> object:
-    """A value of the schema's shape, good enough to be edited on the command line."""
-    if not isinstance(schema, Mapping):
-        return {}
-    definitions = definitions if definitions is not None else schema.get("$defs", {})
-    for given in ("default", "const"):
-        if given in schema:
-            return schema[given]
-    for listed in ("examples", "enum"):
-        if schema.get(listed):
-            return schema[listed][0]
-    if "$ref" in schema:
-        # popped on the way down: a schema may refer to itself
-        name = schema["$ref"].rpartition("/")[2]
-        rest = {key: value for key, value in definitions.items() if key != name}
-        return _example(definitions.get(name), rest)
-    for choices in ("anyOf", "oneOf", "allOf"):
-        if schema.get(choices):
-            return _example(schema[choices][0], definitions)
-    properties = schema.get("properties", {})
-    by_type: dict[str, object] = {
-        "string": "...",
-        "integer": 1,
-        "number": 1.0,
-        "boolean": True,
-        "array": [],
-        "null": None,
-    }
-    kind = schema.get("type")
-    if kind in by_type:
-        return by_type[kind]
-    return {
-        name: _example(properties[name], definitions)
-        for name in schema.get("required", ())
-        if name in properties
-    }

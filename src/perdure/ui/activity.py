@@ -23,7 +23,7 @@ SPAN_DEFAULT = "1h"
 INVOCATIONS_READ = 100
 """Whose journals are read for what they spent."""
 OUTCOMES = {"succeeded": "succeeded", "failed": "failed", "running": "not completed"}
-TOKENS = {"input": "read", "output": "written"}
+TOKENS = {"input": "input", "output": "output"}
 
 
 @dataclass(slots=True)
@@ -60,7 +60,9 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         charts = [
             chart("Invocations", counted, OUTCOMES, span, now, number),
             chart("Tokens", tokens, TOKENS, span, now, number),
-            chart("Model spend", prices, {"usd": "spent"}, span, now, usd),
+            chart(
+                "Model spend", prices, {"usd": "spent"}, span, now, usd if prices or not within else _unpriced
+            ),
         ]
         return page(
             request,
@@ -73,6 +75,11 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         )
 
     return [Route("/activity", activity)]
+
+
+def _unpriced(amount: float) -> str:
+    """Calls without a price are not for nothing."""
+    return "no price known"
 
 
 async def _throughput(api: AdminApi, span: Span, now: datetime) -> list[Amount]:
@@ -100,4 +107,6 @@ def by_spender(calls: Iterable[Spending]) -> list[Spender]:
         spender.output_tokens += call.output_tokens
         if call.usd is not None:
             spender.priced.append(call.usd)
-    return sorted(found.values(), key=lambda each: (-(each.usd or 0), -each.input_tokens - each.output_tokens))
+    return sorted(
+        found.values(), key=lambda each: (-(each.usd or 0), -each.input_tokens - each.output_tokens)
+    )

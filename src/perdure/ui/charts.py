@@ -132,7 +132,9 @@ def _bar(
             height = max(STUB, amount / top * HEIGHT)
             ground -= height
             segments.append(
-                Segment(kind, round(number * slot, 2), round(ground, 2), round(slot - GAP, 2), round(height, 2))
+                Segment(
+                    kind, round(number * slot, 2), round(ground, 2), round(slot - GAP, 2), round(height, 2)
+                )
             )
     said = ", ".join(f"{words(amount)} {kinds[kind]}" for kind, amount in amounts.items() if amount)
     return Bar(at, f"{at:%Y-%m-%d %H:%M} UTC: {said}", round(number * slot, 2), segments)

@@ -16,6 +16,7 @@ from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.invocation_list import InvocationFilter
 from perdure.ui.pages import page, url
+from perdure.ui.try_line import first_try
 
 PAGE_SIZE = 50
 TRAIL_MAX = 50
@@ -55,7 +56,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             is_first=cursor is None,
             newer=_newer(request, given),
             older=_older(request, given, found.next),
-            ingress_url=(await api.about()).ingress_url if not found.items and not given else "",
+            example=first_try((await api.about()).ingress_url, services),
         )
 
     return [Route("/invocations", invocations)]

@@ -19,6 +19,7 @@ from perdure.inspection.records import Invocation
 from perdure.ui import activity
 from perdure.ui.invocations import WAITING
 from perdure.ui.pages import page
+from perdure.ui.try_line import first_try
 
 COUNTED = {
     "running": frozenset({"running"}),
@@ -35,24 +36,26 @@ APPROVALS_TIMEOUT_S = 3
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def overview(request: Request) -> Response:
-        counts, services, deployments, waiting, troubled = await asyncio.gather(
+        amounts, services, deployments, troubled = await asyncio.gather(
             asyncio.gather(*(count(api, InvocationFilter(status=each)) for each in COUNTED.values())),
             api.services(),
             api.deployments(),
-            _pending(api),
             asyncio.gather(*(_newest(api, status) for status in NEEDS_SOMEBODY)),
         )
+        counts = dict(zip(COUNTED, amounts, strict=True))
+        waiting = await _pending(api) if counts["running"] + counts["waiting"] else []
         return page(
             request,
             "overview.html",
-            counts=dict(zip(COUNTED, counts, strict=True)),
+            counts=counts,
             count_max=COUNT_MAX,
             services=services,
             deployments=deployments,
             approvals=waiting,
             troubled=[each for found in troubled for each in found],
             shown=SHOWN,
-            about=await api.about(),
+            example=first_try((await api.about()).ingress_url, services),
+            admin_url=api.url,
             span=request.query_params.get("span", activity.SPAN_DEFAULT),
         )
 

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from perdure.inspection.admin_api import AdminApi
 from perdure.ui.pages import page
+from perdure.ui.try_line import try_line
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
@@ -16,7 +17,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
     async def service(request: Request) -> Response:
         found = await api.service(request.path_params["name"])
-        about = await api.about()
-        return page(request, "service.html", service=found, ingress_url=about.ingress_url)
+        ingress_url = (await api.about()).ingress_url
+        lines = {each.name: try_line(ingress_url, found, each) for each in found.handlers}
+        return page(request, "service.html", service=found, lines=lines)
 
     return [Route("/services", services), Route("/services/{name}", service)]

@@ -6,11 +6,12 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 VALUE_CHARS_MAX = 4_096
 """What is shown of a value; the rest is a download."""
 
+IN_PROCESS = "in-process://engine/"
 _BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
@@ -100,6 +101,12 @@ def short_id(identifier: str) -> str:
     return identifier if len(identifier) <= 18 else f"{identifier[:9]}…{identifier[-6:]}"
 
 
+def place(address: str) -> str:
+    """Where a deployment runs: its URL, or the target that the engine itself runs."""
+    target = address.removeprefix(IN_PROCESS)
+    return address if target == address else f"{unquote(target)}, in the engine's process"
+
+
 def query_string(query: Mapping[str, object]) -> str:
     """`?a=1&b=2` of what is not None, or nothing. A sequence is repeated."""
     given = {name: value for name, value in query.items() if value is not None}
@@ -117,4 +124,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "readable": readable,
     "cut": cut,
     "short_id": short_id,
+    "place": place,
+    "tojson_text": json.dumps,
 }

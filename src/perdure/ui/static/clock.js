@@ -1,6 +1,7 @@
 // Times as people say them. <time datetime data-ago> reads "3 s ago", <time datetime data-since> counts up; the
-// exact local time is the title. Without scripts the exact time in UTC stands there.
+// exact local time is the title. <time datetime data-clock> is the local hour. Without scripts the exact time in UTC stands there.
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
 
 export function duration(ms) {
   const s = Math.max(0, ms) / 1000;
@@ -17,6 +18,7 @@ function ago(ms) {
 }
 
 export function tell(root = document) {
+  for (const time of root.querySelectorAll("time[data-clock]")) time.textContent = CLOCK.format(new Date(time.dateTime));
   for (const time of root.querySelectorAll("time[data-ago], time[data-since]")) {
     const at = new Date(time.dateTime);
     const ms = Date.now() - at;
