@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from perdure.cli.handlers import curl_line, target_names
@@ -21,26 +20,31 @@ def print_banner(
     manifest: Manifest | None = None,
     resumed: int = 0,
     public_key: str | None = None,
+    watched: Path | None = None,
 ) -> None:
     """`target` and `manifest` where handlers run in this process; `resumed`: how many invocations go on;
-    `public_key`: by which remote deployments know who calls."""
-    # stderr: standard output belongs to what the user's handlers print
-    out = Console(stderr=True, highlight=False, soft_wrap=True)
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(no_wrap=True)
+    `public_key`: by which remote deployments know who calls; `watched`: whose changes bring new handlers."""
+    facts: list[tuple[str, str, str]] = []
     if manifest is not None:
-        grid.add_row("handlers", Text(", ".join(target_names(manifest)), style="bold"))
-    grid.add_row("ingress", Text(ingress_url))
-    grid.add_row("admin", Text(admin_url))
-    grid.add_row("UI", Text(f"{admin_url}/ui/"))
-    grid.add_row("data", Text(str(data_dir)))
+        facts.append(("handlers", ", ".join(target_names(manifest)), "bold"))
+    facts += [
+        ("ingress", ingress_url, ""),
+        ("admin", admin_url, ""),
+        ("UI", f"{admin_url}/ui/", ""),
+        ("data", str(data_dir), ""),
+    ]
     if public_key is not None:
-        grid.add_row("signs as", Text(public_key))
+        facts.append(("signs as", public_key, ""))
+    if watched is not None:
+        facts.append(("reloads", f"when Python files in {watched} change", ""))
     if resumed:
         noun = "invocation" if resumed == 1 else "invocations"
-        grid.add_row("resumed", Text(f"{resumed} unfinished {noun}", style="yellow"))
+        facts.append(("resumed", f"{resumed} unfinished {noun}", "yellow"))
     if manifest is not None and (line := curl_line(manifest, ingress_url)):
-        grid.add_row("try", Text(line, style="green"))
+        facts.append(("try", line, "green"))
+    # stderr: standard output belongs to what the user's handlers print
+    out = Console(stderr=True, highlight=False, soft_wrap=True)
     out.print(Text(f"perdure up {target}" if target else "perdure engine", style="bold"))
-    out.print(grid)
+    width = max(len(name) for name, _, _ in facts) + 2
+    for name, value, style in facts:
+        out.print(Text.assemble((name.ljust(width), "dim"), (value, style)))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
@@ -54,3 +55,18 @@ def log_handlers_once(*, engine_tells_failures: bool) -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(InvocationLogFilter())
     logging.getLogger("restate.server").addFilter(FailedAttempts(is_told=engine_tells_failures))
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerLogs:
+    """How a process that runs handlers logs. engine_tells_failures: there is an engine beside it that logs
+    failed attempts itself."""
+
+    log_format: LogFormat | None
+    level: Level | None
+    engine_tells_failures: bool = False
+
+    def set_up(self) -> None:
+        """Once TARGET is loaded."""
+        log_to_stderr(self.log_format, self.level)
+        log_handlers_once(engine_tells_failures=self.engine_tells_failures)

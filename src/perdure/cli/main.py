@@ -21,6 +21,7 @@ from perdure.cli import (
     doctor,
     engine,
     gateway,
+    handler_process,
     invocations,
     serve,
     ui,
@@ -44,6 +45,7 @@ app.command()(chat.chat)
 app.command()(serve.serve)
 app.command()(gateway.gateway)
 app.command()(ui.ui)
+app.command(hidden=True)(handler_process.handlers)
 app.add_typer(invocations.app, name="invocations")
 app.add_typer(approvals.app, name="approvals")
 app.command()(doctor.doctor)

@@ -8,12 +8,14 @@ import multiprocessing
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.logs import LogFormatOption, LogLevelOption
+from perdure.cli.logs import HandlerLogs, LogFormatOption, LogLevelOption
 from perdure.cli.options import TargetArgument, split_address
 from perdure.cli.target import Target
 from perdure.errors import CommandError, PerdureError
@@ -38,6 +40,7 @@ _REQUESTS_PER_WORKER_MAX = 10_000
 _CONNECTION_WINDOW_BYTES = 1024 * 1024 * 1024
 
 _REPORT_TIMEOUT_S = 1.0
+_LISTENS_WITHIN_S = 5.0
 
 # By default granian logs to standard output, which belongs to the user's handlers.
 _LOG_TO_STDERR = {
@@ -73,17 +76,42 @@ def serve(
     """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
     parsed = Target.parse(target)
     host, port = claim(bind, "--bind")
+
+    def announce(targets: tuple[str, ...]) -> None:
+        url = url_of(host, port)
+        served = f"{', '.join(targets)} of {target}" if targets else f"{target}, which has identity keys,"
+        print(f"serving {served} at {url}", file=sys.stderr)
+        print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
+
+    logs = HandlerLogs(log_format, log_level)
+    serve_workers(parsed, host, port, announce, workers=workers, drain_s=drain_s, logs=logs)
+
+
+def serve_workers(
+    target: Target,
+    host: str,
+    port: int,
+    announce: Callable[[tuple[str, ...]], None],
+    *,
+    workers: int,
+    drain_s: int,
+    logs: HandlerLogs,
+) -> None:
+    """Serve until SIGINT or SIGTERM. `announce` is told once, in a thread, which targets all workers serve.
+
+    Raises CommandError if TARGET cannot be served, PerdureError when a worker process dies.
+    """
     from perdure.cli.service_endpoint import load_endpoint
 
     reports = _reports()
     granian = _granian(host, port, workers, drain_s)
     failures: list[str] = []
     announcer = threading.Thread(
-        target=_announce, args=(reports, workers, url_of(host, port), target, failures), daemon=True
+        target=_announce, args=(reports, workers, host, port, announce, failures), daemon=True
     )
     announcer.start()
     try:
-        loader = partial(load_endpoint, parsed, reports, (log_format, log_level))
+        loader = partial(load_endpoint, target, reports, logs)
         granian.serve(target_loader=loader, wrap_loader=False)
     except SystemExit:
         # granian's word for: a worker ended by itself. Its report may still be on the way.
@@ -154,7 +182,12 @@ def _granian(host: str, port: int, workers: int, drain_s: int) -> MPServer:
 
 
 def _announce(
-    reports: SimpleQueue[WorkerReport], workers: int, url: str, target: str, failures: list[str]
+    reports: SimpleQueue[WorkerReport],
+    workers: int,
+    host: str,
+    port: int,
+    announce: Callable[[tuple[str, ...]], None],
+    failures: list[str],
 ) -> None:
     targets: tuple[str, ...] = ()
     for _ in range(workers):
@@ -163,9 +196,19 @@ def _announce(
             failures.append(report.failure)
             return
         targets = report.targets
-    served = f"{', '.join(targets)} of {target}" if targets else f"{target}, which has identity keys,"
-    print(f"serving {served} at {url}", file=sys.stderr)
-    print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
+    _wait_until_listening(host, port)
+    announce(targets)
+
+
+def _wait_until_listening(host: str, port: int) -> None:
+    """A worker listens a moment after its app has started, and who is told of the address comes at once."""
+    deadline = time.monotonic() + _LISTENS_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, port)).close()
+            return
+        except OSError:
+            time.sleep(0.01)
 
 
 def url_of(host: str, port: int) -> str:

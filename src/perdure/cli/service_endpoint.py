@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 
 from perdure.cli.handlers import target_names
-from perdure.cli.logs import Level, log_handlers_once, log_to_stderr
+from perdure.cli.logs import HandlerLogs
 from perdure.cli.target import Target
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport, Message
 from perdure.errors import CommandError, DiscoveryFailed, DiscoveryRefused, PerdureError
 from perdure.protocol.discovery import decode_manifest
-from perdure.telemetry.log_format import LogFormat
 
 _LOAD_FAILED = 2
 
@@ -41,15 +40,12 @@ class WorkerReport:
     failure: str | None = None
 
 
-def load_endpoint(
-    target: Target, reports: SimpleQueue[WorkerReport], logs: tuple[LogFormat | None, Level | None]
-) -> AsgiApp:
+def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport], logs: HandlerLogs) -> AsgiApp:
     """Runs in each worker process, before its loop does: the app for granian to serve."""
     _die_with_parent()
     try:
         app = target.load()
-        log_to_stderr(*logs)
-        log_handlers_once(engine_tells_failures=False)
+        logs.set_up()
         return ServiceEndpoint(target, app, reports)
     except CommandError as error:
         _report_failure(reports, error)

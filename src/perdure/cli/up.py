@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from perdure.cli.logs import LogFormatOption, LogLevelOption, log_handlers_once, log_to_stderr
 from perdure.cli.options import (
@@ -43,12 +45,17 @@ def up(
     advertised_ingress: AdvertisedIngressOption = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load TARGET again whenever a Python file in its folder changes.")
+    ] = False,
 ) -> None:
     """Run the embedded engine and TARGET's handlers in one process."""
     from perdure.engine.runtime.options import EngineOptions
 
     parsed = Target.parse(target)
-    app = parsed.load()  # before a port is bound or a file opened: most mistakes are in here
+    app = (
+        None if reload else parsed.load()
+    )  # before a port is bound or a file opened: most mistakes are in here
     log_to_stderr(log_format, log_level)
     log_handlers_once(engine_tells_failures=True)
     options = EngineOptions(
@@ -61,7 +68,12 @@ def up(
         request_identity_key=request_identity_key,
         advertised_ingress=advertised_ingress,
     )
-    asyncio.run(_up(app, parsed, options))
+    if app is not None:
+        asyncio.run(_up(app, parsed, options))
+        return
+    from perdure.cli.reload import up_reloading
+
+    asyncio.run(up_reloading(parsed, options, logs))
 
 
 async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:

@@ -61,7 +61,7 @@ class Registry:
         return self._identity.public_key if self._identity is not None else None
 
     async def register_app(self, transport: Transport, name: str) -> Deployment:
-        """Keep an app of this process. Raises DiscoveryFailed."""
+        """Keep an app of this process, in place of an earlier one of that name. Raises DiscoveryFailed."""
         address = f"in-process:{name}"
         manifest_json, sdk_version = await transport.discover()
         manifest = decode_manifest(manifest_json)
@@ -75,6 +75,9 @@ class Registry:
         deployment = known or Deployment(identity, address, manifest, manifest_json, self._clock_ms())
         numbers = revisions(identity, manifest, self._store.deployments)
         self._keep(replace(deployment, revisions=numbers, sdk_version=sdk_version), transport)
+        for other in self._store.deployments.all():
+            if other.address == address and other.id != identity:
+                self._disconnect(other.id)
         return deployment
 
     async def register_remote(self, asked: Registration) -> tuple[Deployment, Outcome]:
@@ -178,8 +181,7 @@ class Registry:
         """
         self._get(identity)
         self._store.transact(partial(self._store.deployments.delete, identity))
-        self._store.deployments.served.discard(identity)
-        self._transports.pop(identity, None)
+        self._disconnect(identity)
 
     def connect(self) -> list[Deployment]:
         """The remote deployments that an earlier life of the engine registered; nothing is sent yet."""
@@ -231,6 +233,10 @@ class Registry:
 
     def _transport(self, uri: str, headers: Mapping[str, str], http1: bool) -> HttpTransport:
         return HttpTransport(uri, headers, http1=http1, identity=self._identity)
+
+    def _disconnect(self, identity: str) -> None:
+        self._store.deployments.served.discard(identity)
+        self._transports.pop(identity, None)
 
     def _keep(self, deployment: Deployment, transport: Transport) -> None:
         self._store.transact(partial(self._store.deployments.put, deployment))
