@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.logs import LogFormatOption, LogLevelOption, log_handlers_once, log_to_stderr
+from perdure.cli.logs import HandlerLogs, LogFormatOption, LogLevelOption
 from perdure.cli.options import (
     ADMIN_DEFAULT,
     CONCURRENCY_DEFAULT,
@@ -53,11 +53,10 @@ def up(
     from perdure.engine.runtime.options import EngineOptions
 
     parsed = Target.parse(target)
-    app = (
-        None if reload else parsed.load()
-    )  # before a port is bound or a file opened: most mistakes are in here
-    log_to_stderr(log_format, log_level)
-    log_handlers_once(engine_tells_failures=True)
+    # before a port is bound or a file opened: most mistakes are in here
+    app = None if reload else parsed.load()
+    logs = HandlerLogs(log_format, log_level, engine_tells_failures=True)
+    logs.set_up()
     options = EngineOptions(
         data_dir=data_dir,
         ingress=ingress,
