@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from perdure.cli import garbage_collection
 from perdure.cli.logs import LogFormatOption, LogLevelOption, log_to_stderr
 from perdure.cli.options import (
     ADMIN_DEFAULT,
@@ -67,4 +68,5 @@ async def _engine(options: EngineOptions) -> None:
             data_dir=options.data_dir,
             public_key=server.engine.registry.public_key,
         )
+        garbage_collection.for_a_server()
         await server.run_until_stopped()

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 
+from perdure.cli import garbage_collection
 from perdure.cli.handlers import target_names
 from perdure.cli.logs import HandlerLogs
 from perdure.cli.target import Target
@@ -46,6 +47,7 @@ def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport], logs: Hand
     try:
         app = target.load()
         logs.set_up()
+        garbage_collection.for_a_server()
         return ServiceEndpoint(target, app, reports)
     except CommandError as error:
         _report_failure(reports, error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perdure.cli import garbage_collection
 from perdure.cli.logs import HandlerLogs, LogFormatOption, LogLevelOption
 from perdure.cli.options import (
     ADMIN_DEFAULT,
@@ -93,4 +94,5 @@ async def _up(app: AsgiApp, target: Target, options: EngineOptions) -> None:
             resumed=resumed,
             public_key=engine.engine.registry.public_key,
         )
+        garbage_collection.for_a_server()
         await engine.run_until_stopped()
