@@ -18,7 +18,6 @@ from perdure.ui.session_view import (
     Said,
     Thought,
     conversation,
-    is_of_a_session,
     item_name,
     length,
     session_name,
@@ -60,7 +59,6 @@ async def test_what_a_durable_session_wrote_is_read() -> None:
         Called(1, "get_weather", '{"city": "Rome"}', "22 degrees in Rome"),
         Said(3, "assistant", "It is warm."),
     ]
-    assert all(is_of_a_session(entry, [name]) for entry in state)
 
 
 def test_parts_of_a_message() -> None:

@@ -56,12 +56,17 @@ async def entries(
     key: str,
     *,
     text: str = "",
+    without: Iterable[str] = (),
     after: str | None = None,
     limit: int = 100,
     value_bytes_max: int = 4_096,
 ) -> EntryPage:
-    """Entries of one object, by name. Values that are longer than `value_bytes_max` stay where they are."""
+    """Entries of one object, by name. Values that are longer than `value_bytes_max` stay where they are.
+
+    text: only names that contain it. without: no names that begin with one of these.
+    """
     where = of_object(service, key)
+    where += "".join(f" AND NOT starts_with(key, {sql_text(prefix)})" for prefix in without)
     if text:
         where += f" AND strpos(key, {sql_text(text)}) > 0"
     counted = await api.query(f"SELECT count(*) AS entries FROM state WHERE {where}")
@@ -82,6 +87,15 @@ async def entries_named(
         return {}
     found = await _entries(api, f"{of_object(service, key)} AND key IN ({listed})", value_bytes_max)
     return {entry.name: entry for entry in found}
+
+
+async def entries_below(
+    api: AdminApi, service: str, key: str, prefix: str, *, limit: int, value_bytes_max: int
+) -> list[Entry]:
+    """Entries whose names are `prefix` and a part without `/`, by name."""
+    rest = f"substr(key, {len(prefix) + 1})"
+    where = f"starts_with(key, {sql_text(prefix)}) AND strpos({rest}, '/') = 0 ORDER BY key LIMIT {limit}"
+    return await _entries(api, f"{of_object(service, key)} AND {where}", value_bytes_max)
 
 
 async def state(api: AdminApi, service: str, key: str) -> State:

@@ -12,14 +12,23 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from perdure.inspection.admin_api import AdminApi
-from perdure.ui import approvals, deployments, engine_state, invocations, overview, services
+from perdure.ui import (
+    approvals,
+    deployments,
+    engine_state,
+    invocations,
+    overview,
+    services,
+    state,
+    state_entry,
+)
 from perdure.ui.failures import FAILURE_PAGES
 from perdure.ui.security import Guarded
 
 PREFIX = "/ui"
 STATIC = Path(__file__).parent / "static"
 # In the order of the navigation. A module of pages gives `routes(api)`.
-PAGES = (overview, invocations, approvals, services, deployments, engine_state)
+PAGES = (overview, invocations, approvals, state, state_entry, services, deployments, engine_state)
 
 
 def ui_app(api: AdminApi, *, is_loopback: bool) -> ASGIApp:

@@ -7,11 +7,11 @@ State belongs to its users, so nothing here trusts it: what is no item of the SD
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
-_PREFIX = "session/"
+PREFIX = "session/"
 _VERSION = 1
 _ITEMS_MAX = 10**9
 _OF_THE_CALL = ("arguments", "input", "action", "operation", "code", "queries")
@@ -21,6 +21,7 @@ _OF_THE_CALL = ("arguments", "input", "action", "operation", "code", "queries")
 class Said:
     """A message. attachments: what it brought beside text, such as "input_image"."""
 
+    form: ClassVar = "said"
     at: int
     role: str
     text: str
@@ -31,6 +32,7 @@ class Said:
 class Called:
     """A tool call; `output` is None while there is none. Both are JSON, where the tool's are."""
 
+    form: ClassVar = "called"
     at: int
     name: str
     arguments: str
@@ -41,6 +43,7 @@ class Called:
 class Thought:
     """What the model tells of its reasoning."""
 
+    form: ClassVar = "thought"
     at: int
     text: str
 
@@ -49,6 +52,7 @@ class Thought:
 class Other:
     """An item that has no better picture."""
 
+    form: ClassVar = "other"
     at: int
     kind: str
     raw: str
@@ -59,7 +63,7 @@ Turn: TypeAlias = Said | Called | Thought | Other
 
 def session_name(entry_name: str) -> str | None:
     """The session whose head this entry is; None for other entries."""
-    name = entry_name.removeprefix(_PREFIX)
+    name = entry_name.removeprefix(PREFIX)
     return name if name != entry_name and name and "/" not in name else None
 
 
@@ -74,17 +78,14 @@ def length(head: bytes) -> int | None:
             return None
 
 
+def item_name_prefix(session: str) -> str:
+    """What the names of its items' entries begin with."""
+    return f"{PREFIX}{session}/"
+
+
 def item_name(session: str, at: int) -> str:
     """The entry that holds one item."""
-    return f"{_PREFIX}{session}/{at:06}"
-
-
-def is_of_a_session(entry_name: str, sessions: Iterable[str]) -> bool:
-    """Whether the entry is the head or an item of one of these."""
-    return any(
-        entry_name == _PREFIX + session or entry_name.startswith(f"{_PREFIX}{session}/")
-        for session in sessions
-    )
+    return f"{item_name_prefix(session)}{at:06}"
 
 
 def conversation(items: Mapping[int, bytes]) -> list[Turn]:
