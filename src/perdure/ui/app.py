@@ -18,9 +18,11 @@ from perdure.ui import (
     engine_state,
     invocations,
     overview,
+    playground,
     services,
     state,
     state_entry,
+    watch,
 )
 from perdure.ui.failures import FAILURE_PAGES
 from perdure.ui.security import Guarded
@@ -28,7 +30,18 @@ from perdure.ui.security import Guarded
 PREFIX = "/ui"
 STATIC = Path(__file__).parent / "static"
 # In the order of the navigation. A module of pages gives `routes(api)`.
-PAGES = (overview, invocations, approvals, state, state_entry, services, deployments, engine_state)
+PAGES = (
+    overview,
+    invocations,
+    approvals,
+    state,
+    state_entry,
+    playground,
+    watch,
+    services,
+    deployments,
+    engine_state,
+)
 
 
 def ui_app(api: AdminApi, *, is_loopback: bool) -> ASGIApp:

@@ -39,7 +39,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
     `static(name)`, `path` (below the prefix), `theme` and `flash`.
     """
     said = flash.of(request) if is_visit(request) else None
-    body = templates.get_template(template).render({**_surroundings(request), "flash": said, **values})
+    body = fragment(request, template, flash=said, **values)
     etag = f'"{blake2b(body.encode(), digest_size=12).hexdigest()}"'
     headers = {"etag": etag, "cache-control": "no-store"}
     if status == 200 and request.headers.get("if-none-match") == etag:
@@ -48,6 +48,11 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
     if said is not None:
         flash.forget(response, request)
     return response
+
+
+def fragment(request: Request, template: str, **values: object) -> str:
+    """A part of a page, to be sent by other ways."""
+    return templates.get_template(template).render({**_surroundings(request), "flash": None, **values})
 
 
 def is_visit(request: Request) -> bool:

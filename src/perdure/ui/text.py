@@ -91,6 +91,16 @@ def readable(value: bytes | str | None) -> str:
         return plain(as_text)
 
 
+def as_text(value: object) -> str:
+    """A text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_line(value: object) -> str:
+    """The same in one line."""
+    return " ".join(as_text(value).split())
+
+
 def cut(value: str, chars_max: int = VALUE_CHARS_MAX) -> str:
     """The beginning of a long text, with … where it was cut."""
     return value if len(value) <= chars_max else f"{value[:chars_max]}…"
@@ -122,6 +132,8 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "usd": usd,
     "plain": plain,
     "readable": readable,
+    "as_text": as_text,
+    "as_line": as_line,
     "cut": cut,
     "short_id": short_id,
     "place": place,

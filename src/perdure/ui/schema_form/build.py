@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from perdure.ui.schema_form.controls import Control, control_of
 from perdure.ui.schema_form.field import Field, Form, Kind, Option
-from perdure.ui.schema_form.json_text import dumps
+from perdure.ui.schema_form.json_values import dumps
 from perdure.ui.schema_form.posted import Draft, Unread
 from perdure.ui.schema_form.schema import (
     ANYTHING,

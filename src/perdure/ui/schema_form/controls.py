@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.ui.schema_form.field import Kind, Option
-from perdure.ui.schema_form.json_text import dumps
+from perdure.ui.schema_form.json_values import dumps
 from perdure.ui.schema_form.posted import Unread
 from perdure.ui.schema_form.schema import MISSING, Schema, is_null, type_of
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from perdure.ui.schema_form.json_text import loads
+from perdure.ui.schema_form.json_values import loads
 from perdure.ui.schema_form.schema import MISSING, Problem, pointer_to
 
 _BLANK: Mapping[str, object] = {"text": "", "text?": MISSING, "text0": None, "json": MISSING, "json0": None}

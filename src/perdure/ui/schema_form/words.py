@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.ui.schema_form.json_text import dumps
+from perdure.ui.schema_form.json_values import dumps
 from perdure.ui.schema_form.schema import Schema, type_of
 
 
