@@ -74,7 +74,8 @@ class Trial:
         if what in ("call", "send") and content_type == JSON and not draft.problems:
             found = _problems(schema, handler, draft)
         form = build_form(schema, draft, found, as_json=as_json)
-        can_be_fields = form.field.kind != "json" or build_form(schema, draft).field.kind != "json"
+        begun = build_form(schema, Draft(schema.initial(schema.root)))
+        can_be_fields = begun.field.kind != "json"
         problems = _problems_of_options(service, fields) if what in ("call", "send") else {}
         return cls(
             service, handler, fields, what, content_type, draft, form, as_json, can_be_fields, problems

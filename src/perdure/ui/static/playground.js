@@ -5,24 +5,31 @@ const INPUTS_MAX = 10;
 const INPUT_CHARS_MAX = 50_000;
 const LOOK_AFTER_MS = 300;
 const form = () => document.getElementById("call");
-let latest = 0; // answers come in any order: only that of the last request counts
 
 async function post(what, more = {}) {
-  const number = ++latest;
   const body = new URLSearchParams(new FormData(form()));
   body.set("do", what);
   for (const [name, value] of Object.entries(more)) body.set(name, value);
   const answer = await fetch(form().action, { method: "POST", body });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  return number === latest && page.getElementById("call") ? page : null;
+  if (!page.getElementById("call")) throw new Error(page.querySelector("main")?.textContent.trim() ?? answer.statusText);
+  return page;
 }
 
+// How often. An answer to what the form was before does not count.
+let pressed = 0;
+let looked = 0;
+
 async function press(what, more) {
-  busy(true);
+  const number = ++pressed;
+  looked += 1;
+  const focused = document.activeElement;
+  form().inert = true; // what is typed now would be lost
   try {
     const page = await post(what, more);
-    if (!page) return;
+    if (number !== pressed) return;
     replace(page, "try");
+    focus(focused);
     replace(page, "curl");
     const sent = page.getElementById("result");
     if (sent.dataset.invocation) {
@@ -33,32 +40,30 @@ async function press(what, more) {
     }
     ready();
   } catch (error) {
+    form().inert = false;
     fail(error);
-  } finally {
-    busy(false);
   }
 }
 
 function replace(page, id) {
   const old = document.getElementById(id);
-  const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const fresh = page.getElementById(id);
   const opened = [...old.querySelectorAll("details")].map((each) => each.open);
   old.replaceWith(fresh);
   [...fresh.querySelectorAll("details")].forEach((each, at) => (each.open ||= opened[at] ?? false));
-  if (!focused) return;
-  const problem = fresh.querySelector("[aria-invalid]");
-  const same = focused.name === "do" ? `[name="do"][value="${CSS.escape(focused.value)}"]` : focused.name && `[name="${CSS.escape(focused.name)}"]`;
-  (problem ?? (same && fresh.querySelector(same)) ?? fresh.querySelector("#do-call"))?.focus();
+}
+
+// To what is wrong first, or to where it was.
+function focus(before) {
+  if (before.form?.id !== "call") return;
+  const value = before.name === "do" ? `[value="${CSS.escape(before.value)}"]` : "";
+  const same = before.name ? form().querySelector(`[name="${CSS.escape(before.name)}"]${value}`) : null;
+  (form().querySelector("[aria-invalid]") ?? same ?? document.getElementById("do-call")).focus();
 }
 
 function show() {
   const run = document.querySelector("#result [data-watch]");
   if (run) void watch(run);
-}
-
-function busy(is) {
-  form()?.toggleAttribute("aria-busy", is);
 }
 
 function fail(error) {
@@ -125,8 +130,9 @@ if (form()) {
     if (target.form?.id !== "call") return;
     clearTimeout(timer);
     timer = setTimeout(async () => {
+      const number = ++looked;
       const page = await post("look").catch(() => null);
-      if (page) replace(page, "curl");
+      if (page && number === looked) replace(page, "curl");
     }, LOOK_AFTER_MS);
   });
   document.addEventListener("keydown", (event) => {
