@@ -41,6 +41,7 @@ async def choose(tab: Tab, selector: str, value: str) -> None:
 async def test_a_handler_is_found_and_its_schema_is_a_form(tab: Tab, ui: str, screenshot: Screenshot) -> None:
     await tab.goto(f"{ui}/playground")
     await tab.wait_for_text("Choose a handler")
+    await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-index")
     await tab.type("plac", into="#find")
     await tab.wait_for("document.querySelectorAll('#handlers li:not([hidden])').length === 1")
@@ -60,6 +61,7 @@ async def test_a_handler_is_found_and_its_schema_is_a_form(tab: Tab, ui: str, sc
     await choose(tab, '[name="variant:/payment"]', "1")
     await there(tab, control(":/payment/days"))
     await tab.click('#call input[type="checkbox"][name="json:/gift"]')
+    await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-form")
     await tab.click("#do-call")
     await tab.wait_for_text('"placed"', "#result")
@@ -91,6 +93,7 @@ async def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(
     await tab.click("#do-call")
     await tab.wait_for_text("0 is less than the minimum of 1")
     assert await tab.js("document.activeElement.getAttribute('aria-invalid')") == "true"
+    await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-problems")
     tab.problems.clear()  # Chromium reports the answers of status 422
 
@@ -129,6 +132,7 @@ async def test_a_run_is_watched_as_it_streams(tab: Tab, ui: str, screenshot: Scr
     assert "progress" in shown
     await tab.click("#result .part.tool summary")
     await tab.wait_for_text('"ships": 7', "#result")
+    await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-run")
     assert await tab.js("document.title") == "Guide/ask · Playground · Perdure"  # the hostile log did nothing
     await tab.goto(await tab.js("location.href"))  # the address has the run, and the browser the input
@@ -185,4 +189,5 @@ async def test_a_failure_is_shown_as_it_is(tab: Tab, ui: str, screenshot: Screen
     await tab.type("<b>out of lamps</b>", into="#call textarea")
     await tab.click("#do-call")
     await tab.wait_for_text("Failed (422): <b>out of lamps</b>", "#result")
+    await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-failure")
