@@ -36,13 +36,21 @@ class Chromium:
         self._reader = asyncio.create_task(self._read())
 
     @asynccontextmanager
-    async def tab(self, url: str, width: int = 1440, theme: Theme = "light") -> AsyncIterator[Tab]:
-        """A tab of its own profile (cookies, storage), closed at the end."""
+    async def tab(
+        self, url: str, width: int = 1440, theme: Theme = "light", scripts: bool = True
+    ) -> AsyncIterator[Tab]:
+        """A tab of its own profile (cookies, storage), closed at the end.
+
+        scripts: whether pages may run any.
+        """
         context = (await self.command("Target.createBrowserContext"))["browserContextId"]
         target = await self.command("Target.createTarget", url="about:blank", browserContextId=context)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         tab = self._tabs[attached["sessionId"]] = Tab(self, attached["sessionId"])
         try:
+            if not scripts:
+                session = attached["sessionId"]
+                await self.command("Emulation.setScriptExecutionDisabled", session, value=True)
             await tab.open(url, width, theme)
             yield tab
         finally:

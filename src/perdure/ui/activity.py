@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -60,10 +60,10 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         charts = [
             chart("Invocations", counted, OUTCOMES, span, now, number),
             chart("Tokens", tokens, TOKENS, span, now, number),
-            chart(
-                "Model spend", prices, {"usd": "spent"}, span, now, usd if prices or not within else _unpriced
-            ),
+            chart("Model spend", prices, {"usd": "spent"}, span, now, usd),
         ]
+        if within and not prices:  # which does not mean that they were for nothing
+            charts[-1] = replace(charts[-1], total="?", legend=[("usd", "unknown: a Budget tells prices")])
         return page(
             request,
             "activity.html",
@@ -75,11 +75,6 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         )
 
     return [Route("/activity", activity)]
-
-
-def _unpriced(amount: float) -> str:
-    """Calls without a price are not for nothing."""
-    return "no price known"
 
 
 async def _throughput(api: AdminApi, span: Span, now: datetime) -> list[Amount]:

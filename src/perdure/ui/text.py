@@ -32,14 +32,14 @@ def duration(took: timedelta | float) -> str:
         return f"{max(0, round(seconds * 1000))} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    for size, unit, part_size, part_unit in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min")):
-        if seconds >= size:
-            return _two_units(seconds, size, unit, part_size, part_unit)
-    return _two_units(seconds, 60, "min", 1, "s")
+    whole = round(seconds)
+    if whole >= 86_400:
+        return _two_units(whole, 86_400, "d", 3600, "h")
+    return _two_units(whole, 3600, "h", 60, "min") if whole >= 3600 else _two_units(whole, 60, "min", 1, "s")
 
 
-def _two_units(seconds: float, size: int, unit: str, part_size: int, part_unit: str) -> str:
-    whole, rest = divmod(round(seconds), size)
+def _two_units(seconds: int, size: int, unit: str, part_size: int, part_unit: str) -> str:
+    whole, rest = divmod(seconds, size)
     part = rest // part_size
     return f"{whole} {unit} {part} {part_unit}" if part else f"{whole} {unit}"
 
@@ -55,11 +55,13 @@ def number(value: float) -> str:
     """`1,234`; `12.3k` and `4.5M` where it is long."""
     if abs(value) < 10_000:
         return f"{value:,.0f}"
-    return f"{value / 1000:,.1f}k" if abs(value) < 1_000_000 else f"{value / 1_000_000:,.1f}M"
+    return f"{value / 1000:,.1f}k" if abs(value) < 999_950 else f"{value / 1_000_000:,.1f}M"
 
 
 def usd(amount: float) -> str:
     """Cents where they count, more digits where they do not: `$12.40`, `$0.0031`."""
+    if 0 < amount < 0.0001:
+        return "<$0.0001"
     return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 

@@ -9,4 +9,7 @@ import "./theme.js";
 for (const tool of document.querySelectorAll("[data-needs-script]")) tool.hidden = false;
 for (const tool of document.querySelectorAll("[data-without-script]")) tool.hidden = true;
 // On a phone the navigation is a bar that scrolls sideways.
-document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// (scrollIntoView would make Tab begin there, and not at the top.)
+const bar = document.querySelector(".side nav");
+const here = bar.querySelector("[aria-current]");
+if (here) bar.scrollLeft = here.offsetLeft - (bar.clientWidth - here.clientWidth) / 2;
