@@ -8,6 +8,7 @@ from chromium import Chromium, Screenshot, Tab
 from embedded_engine import EmbeddedEngine
 
 DESK = str(Path(__file__).parents[2] / "support" / "travel_desk.py")
+ROWS = "[...document.querySelectorAll('tbody tr')]"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -36,6 +37,25 @@ async def test_the_first_tab_stop_leads_past_the_navigation(tab: Tab) -> None:
     assert await tab.js("document.activeElement.innerText") == "Skip to the content"
     await tab.press("Enter")
     assert await tab.js("location.hash") == "#main"
+
+
+async def test_by_keyboard_alone(tab: Tab, ui: str, screenshot: Screenshot) -> None:
+    await tab.press("g")
+    await tab.press("s")
+    await tab.wait_for("location.pathname.endsWith('/services') && document.readyState === 'complete'")
+    focused = f"{ROWS}.findIndex((row) => row.contains(document.activeElement))"
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        await tab.press(key)
+        assert await tab.js(focused) == row
+    target = await tab.js("document.activeElement.getAttribute('href')")
+    await tab.press("?")
+    assert await tab.js("document.querySelector('#keys').open")
+    await screenshot(tab, "keyboard-shortcuts")
+    await tab.press("Escape")
+    assert not await tab.js("document.querySelector('#keys').open")
+    assert await tab.js(focused) == 1, "the focus is where it was"
+    await tab.press("Enter")
+    await tab.wait_for(f"location.pathname === {target!r}")
 
 
 async def test_a_click_copies(tab: Tab, ui: str) -> None:

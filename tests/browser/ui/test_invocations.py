@@ -58,11 +58,12 @@ async def test_the_filter_applies_as_it_is_changed_and_lives_in_the_address(
         ("handler", "refuse", "Desk/refuse"),
     ):
         await tab.js(
-            "document.querySelectorAll('#filters input, #filters select').forEach((field) => field.value = '')"
+            "document.querySelectorAll('#filters input, #filters select').forEach(it => it.value = '')"
         )
         await tab.js(
             f"""(field => {{ field.value = {value!r};
-            field.dispatchEvent(new Event("input", {{bubbles: true}})) }})(document.querySelector("#{name}"))"""
+            field.dispatchEvent(new Event("input", {{bubbles: true}})) }})
+            (document.querySelector("#{name}"))"""
         )
         await tab.wait_for(f"location.search === '?{name}={value}' && {TARGETS}.join() === {targets!r}")
     await tab.goto(f"{ui}/invocations?handler=refuse&status=succeeded")
@@ -84,27 +85,6 @@ async def test_a_time_that_is_none_is_told(tab: Tab, ui: str) -> None:
     await tab.goto(f"{ui}/invocations?after=yesterday")
     await tab.wait_for_text("'yesterday' is no time: write 2026-11-23T07:20, in UTC")
     tab.problems.clear()  # the console tells of the 400
-
-
-@pytest.mark.usefixtures("called")
-async def test_by_keyboard_alone(tab: Tab, ui: str, screenshot: Screenshot) -> None:
-    await tab.press("g")
-    await tab.press("i")
-    await tab.wait_for("location.pathname.endsWith('/invocations') && document.readyState === 'complete'")
-    focused = f"{ROWS}.findIndex((row) => row.contains(document.activeElement))"
-    await tab.wait_for(f"{ROWS}.length > 5")
-    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
-        await tab.press(key)
-        assert await tab.js(focused) == row
-    target = await tab.js("document.activeElement.getAttribute('href')")
-    await tab.press("?")
-    assert await tab.js("document.querySelector('#keys').open")
-    await screenshot(tab, "keyboard-shortcuts")
-    await tab.press("Escape")
-    assert not await tab.js("document.querySelector('#keys').open")
-    assert await tab.js(focused) == 1, "the focus is where it was"
-    await tab.press("Enter")
-    await tab.wait_for(f"location.pathname === {target!r}")
 
 
 async def test_pages_of_many_invocations(tab: Tab, ui: str, ingress: httpx2.AsyncClient) -> None:
