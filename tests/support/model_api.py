@@ -1,13 +1,15 @@
 """A local HTTP server that is the part of OpenAI's API that models use, and counts what it is asked.
 
-`POST /v1/chat/completions`, and of the Responses API: create (also in background mode), retrieve, cancel.
+`POST /v1/chat/completions`, and of the Responses API: create (also in background mode), retrieve, cancel; the
+first two also as streams.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +18,7 @@ import uvicorn
 from free_port import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 TEXT = "hi"
@@ -31,6 +33,9 @@ class ModelApi:
         error code; None to work on it until it is cancelled, or `finish()` is called.
     polls_max: how often a background response is still at work when somebody asks.
     poll_statuses: of the answers to the first GETs; then 200.
+    held_after: so many events has the stream of a background response whose outcome is None, until it ends.
+    broken_after: so many events has each of the first streams that are retrieved, before its connection
+        breaks.
     delay_ms: before an answer of a model.
     error_code: in the body of the answers that are not 200.
     answer: the body of each answer of a model, instead of a well-formed one.
@@ -41,6 +46,8 @@ class ModelApi:
     outcomes: Sequence[str | None] = ("completed",)
     polls_max: int = 1
     poll_statuses: Sequence[int] = ()
+    held_after: int = 2
+    broken_after: Sequence[int] = ()
     delay_ms: int = 0
     error_code: str = "no"
     answer: bytes | None = None
@@ -52,6 +59,7 @@ class ModelApi:
     retrieved: list[str] = field(default_factory=list)
     polls: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)  # (query, headers) of each
     cancelled: list[str] = field(default_factory=list)
+    streamed: int = 0  # how many streams were retrieved
     unknown: set[str] = field(default_factory=set)  # ids that the API does not know any more
     _responses: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -97,6 +105,8 @@ class ModelApi:
         if self.bodies[-1].get("background"):
             response |= {"status": "queued", "output": [], "usage": None, "background": True}
             self._responses[response_id] = response
+        if self.bodies[-1].get("stream"):
+            return self._stream(response, after=-1, broken_after=None)
         return JSONResponse(response, headers={"x-request-id": f"req_{response_id}"})
 
     async def _retrieve(self, request: Request) -> Response:
@@ -111,8 +121,11 @@ class ModelApi:
         if response is None or response_id in self.unknown:
             error = {"message": f"Response with id '{response_id}' not found.", "code": None}
             return JSONResponse({"error": error}, 404)
-        at = self.created.index(response_id)
-        outcome = self.outcomes[min(at, len(self.outcomes) - 1)]
+        if request.query_params.get("stream") == "true":
+            self.streamed += 1
+            after = int(request.query_params.get("starting_after", -1))
+            return self._stream(response, after, dict(enumerate(self.broken_after, 1)).get(self.streamed))
+        outcome = self._outcome(response_id)
         if (
             response["status"] in UNFINISHED
             and outcome is not None
@@ -121,11 +134,58 @@ class ModelApi:
             response.update(_ended(outcome))
         return JSONResponse(response, headers={"x-request-id": f"req_{response_id}"})
 
+    def _outcome(self, response_id: str) -> str | None:
+        return self.outcomes[min(self.created.index(response_id), len(self.outcomes) - 1)]
+
+    def _stream(self, response: dict[str, Any], after: int, broken_after: int | None) -> Response:
+        headers = {"x-request-id": f"req_{response['id']}"}
+        events = self._events(response, after, broken_after)
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+    async def _events(
+        self, response: dict[str, Any], after: int, broken_after: int | None
+    ) -> AsyncIterator[str]:
+        for number, event in enumerate(_story(response)):
+            if number == broken_after:
+                raise ConnectionResetError("the line breaks")
+            if response.get("background") and self._outcome(response["id"]) is None:
+                while number >= self.held_after and response["status"] in UNFINISHED:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            if event["type"] == "end":
+                if response["status"] in UNFINISHED:
+                    response.update(_ended(self._outcome(response["id"]) or "completed"))
+                if response["status"] == "cancelled":
+                    return  # no event says so
+                event = {"type": f"response.{response['status']}", "response": response}
+            if number > after:
+                yield f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
+
     async def _cancel(self, request: Request) -> Response:
         response_id = request.path_params["id"]
         self.cancelled.append(response_id)
         self._responses[response_id].update(_ended("cancelled"))
         return JSONResponse(self._responses[response_id])
+
+
+def _story(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The events of a response without their numbers. The last one depends on how it ends."""
+    started = {**response, "output": [], "usage": None}
+    if response["status"] not in UNFINISHED:
+        started["status"] = "queued" if response.get("background") else "in_progress"
+    (message,) = RESPONSE["output"]
+    (part,) = message["content"]
+    at = {"item_id": message["id"], "output_index": 0, "content_index": 0}
+    yield {"type": "response.created", "response": started}
+    yield {"type": "response.in_progress", "response": {**started, "status": "in_progress"}}
+    begun = {**message, "status": "in_progress", "content": []}
+    yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
+    yield {"type": "response.content_part.added", **at, "part": {**part, "text": ""}}
+    for letter in TEXT:
+        yield {"type": "response.output_text.delta", **at, "delta": letter, "logprobs": []}
+    yield {"type": "response.output_text.done", **at, "text": TEXT, "logprobs": []}
+    yield {"type": "response.content_part.done", **at, "part": part}
+    yield {"type": "response.output_item.done", "output_index": 0, "item": message}
+    yield {"type": "end"}
 
 
 def _ended(outcome: str) -> dict[str, Any]:

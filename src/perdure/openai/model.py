@@ -5,14 +5,19 @@ asks, and one that fetches the answer.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from agents import ModelResponse
 
 from perdure.durable import RetryPolicy, current
-from perdure.durable.step import tries
+from perdure.durable.step import Codec, tries
 from perdure.openai import reattach
+from perdure.openai.reattach import Failed, Pending
 
 CALL = "call LLM"
+
+A = TypeVar("A")
 
 
 async def call_model(
@@ -22,15 +27,26 @@ async def call_model(
 
     Raises what it raises, marked as final.
     """
+    return await answered(partial(reattach.create, get_response), get_response, retry, reattach.ANSWER)
+
+
+async def answered(
+    ask: Callable[[], Awaitable[A | Pending]],
+    fetch: Callable[[], Awaitable[A]],
+    retry: RetryPolicy,
+    codec: Codec[A | Pending | Failed],
+) -> A:
+    """The answer of a model: what `ask()` brings, in a step, or where that is pending, `fetch()` in another
+    one. A response that failed at the provider is followed by a new one, as `retry` says.
+    """
     context = current()
     assert context is not None
     attempt = 1
     while True:
-        answer = await tries(context, CALL, reattach.create, (get_response,), retry, reattach.ANSWER)
-        if isinstance(answer, reattach.Pending):
-            answer = await reattach.retrieve(context, answer, get_response, retry, attempt)
-        if isinstance(answer, ModelResponse):
+        answer = await tries(context, CALL, ask, (), retry, codec)
+        if isinstance(answer, Pending):
+            answer = await reattach.retrieve(context, answer, fetch, codec, retry, attempt)
+        if not isinstance(answer, Failed):
             return answer
-        assert isinstance(answer, reattach.Failed)
         await context.sleep_ms(answer.delay_ms)
         attempt += 1

@@ -6,7 +6,9 @@ Only then does the code on the loop get them, all in a row: a word that came bef
 nobody, for a wake-up that the journal does not hold could not be repeated.
 
 A call whose process dies half way is made again, as any step is, and so is one that failed half way and is
-worth another try. What it had published is superseded by what the next one publishes.
+worth another try. What it had published is superseded by what the next one publishes. In background mode the
+step ends with the first event, which names the response, and another step reads the stream of that response,
+from its beginning: a process that dies has the stream read again, and not the call made again.
 """
 
 from __future__ import annotations
@@ -19,16 +21,19 @@ from typing import Any
 from agents import ModelResponse, Usage
 from openai.types.responses import Response
 
-from perdure.durable import RetryPolicy, current
-from perdure.durable.step import tries
+from perdure.durable import RetryPolicy
 from perdure.openai import turns
-from perdure.openai.model import CALL
+from perdure.openai.model import answered
+from perdure.openai.reattach import Pending, announced, or_pending
 from perdure.openai.run_events import StreamedRun, current_run
 from perdure.openai.stream_events import STREAMED, StreamedAnswer
 
 GetStream = Callable[[], AsyncIterator[Any]]
 UsageOf = Callable[[Response], Usage]
-Bounded = Callable[[Awaitable[StreamedAnswer]], Awaitable[StreamedAnswer]]
+Answer = StreamedAnswer | Pending
+Bounded = Callable[[Awaitable[Answer]], Awaitable[Answer]]
+
+_ANSWER = or_pending(STREAMED)
 
 # So long do words gather after one was published. A reader sees no difference, and a fast model costs less.
 _BATCH_MS = 5
@@ -46,24 +51,31 @@ async def call_model(
 
     Raises what the stream raises, marked as final. The events that came before are not told.
     """
-    context = current()
-    assert context is not None
 
-    async def listen() -> StreamedAnswer:
-        return await bounded(_listen(get_stream, usage_of))
+    async def ask() -> Answer:
+        if (run := current_run()) is not None:
+            run.publish("model_call", {"agent": turns.path()[-1]})
+        return await bounded(_listen(get_stream, usage_of, announced))
 
-    return await tries(context, CALL, listen, (), retry, STREAMED)
+    async def fetch() -> StreamedAnswer:
+        answer = await bounded(_listen(get_stream, usage_of, lambda _event: None))
+        assert isinstance(answer, StreamedAnswer)
+        return answer
+
+    return await answered(ask, fetch, retry, _ANSWER)
 
 
-async def _listen(get_stream: GetStream, usage_of: UsageOf) -> StreamedAnswer:
+async def _listen(
+    get_stream: GetStream, usage_of: UsageOf, announced: Callable[[Any], Pending | None]
+) -> Answer:
     events: list[Any] = []
     run = current_run()
     words = Words(run) if run is not None else None
-    if run is not None:
-        run.publish("model_call", {"agent": turns.path()[-1]})
     stream: Any = get_stream()
     try:
         async for event in stream:
+            if (pending := announced(event)) is not None:
+                return pending
             events.append(event)
             if words is not None:
                 words.hear(event)

@@ -10,7 +10,7 @@ from agents import ModelResponse, ModelRetrySettings
 
 from perdure.durable import ONCE, RetryPolicy, current
 from perdure.durable.step import final, not_final
-from perdure.openai import budget, model, options, reattach
+from perdure.openai import background_responses, budget, model, options
 from perdure.openai.compat.point import Point
 
 _GET_RESPONSE = Point(
@@ -107,7 +107,7 @@ async def _close_provider(original: Any, model_provider: Any) -> None:
 
 
 def _client(original: Any, model_of_client: Any) -> Any:
-    return reattach.client_in_step(original(model_of_client))
+    return background_responses.client_in_step(original(model_of_client))
 
 
 RELIED_ON = (RETRIES_OFF, BOUNDED)

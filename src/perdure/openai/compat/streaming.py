@@ -46,8 +46,8 @@ async def _stream_response(
     retry = policy(retry_settings, replay_unsafe_request)
     name = name_of(arguments["get_retry_advice"])
 
-    def bounded(listening: Awaitable[StreamedAnswer]) -> Awaitable[StreamedAnswer]:
-        awaited: Awaitable[StreamedAnswer] = bounded_by(listening, timeout)
+    def bounded(listening: Awaitable[streaming.Answer]) -> Awaitable[streaming.Answer]:
+        awaited: Awaitable[streaming.Answer] = bounded_by(listening, timeout)
         return awaited
 
     def call() -> Awaitable[StreamedAnswer]:
@@ -92,13 +92,26 @@ def _run_streamed(original: Any, runner: Any, *arguments: Any, **named: Any) -> 
 
 
 class _Told(asyncio.Queue[Any]):
-    """The queue of a run's events, which tells the run what passes."""
+    """The queue of a run's events, which tells the run what passes, and ends the run where nobody waits any
+    more.
+    """
 
     def __init__(self, run: run_events.StreamedRun, result: RunResultStreaming) -> None:
         super().__init__()
         self._run, self._result = run, result
         self._told_output = False
         _, self._end = _END_OF_EVENTS.find()
+
+    async def get(self) -> Any:
+        try:
+            return await super().get()
+        except asyncio.CancelledError:
+            # The SDK would leave without waiting for the task of the run, which may have steps to make yet:
+            # it cancels a response that the provider works on.
+            if (task := self._result.run_loop_task) is not None and not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+            raise
 
     def put_nowait(self, item: Any) -> None:
         super().put_nowait(item)
