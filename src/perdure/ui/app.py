@@ -16,6 +16,7 @@ from perdure.ui import (
     approvals,
     deployments,
     engine_state,
+    invocation,
     invocations,
     overview,
     playground,
@@ -33,6 +34,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
     invocations,
+    invocation,
     approvals,
     state,
     state_entry,
