@@ -111,7 +111,8 @@ def _restarts_at(index: int) -> list[Action]:
             "restart-as-new",
             "Restart after this step",
             f"Start a new invocation that keeps what the journal has up to and with #{index}, and goes on "
-            "from there on the newest deployment? What is kept is not paid for again. This one stays as it is.",
+            "from there on the newest deployment? What is kept is not paid for again. This one stays as "
+            "it is.",
             fields={"from": str(index)},
         ),
         Action(
