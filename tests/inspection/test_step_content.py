@@ -96,7 +96,8 @@ def told_of(step: Step) -> tuple[str, bool]:
 
 def readable(value: str, *, is_cut: bool = False) -> tuple[str, bool]:
     now = datetime.now(UTC)
-    return told_of(Step(1, "run", "x", now, value=value.encode(), is_cut=is_cut))
+    whole_bytes = len(value.encode()) + is_cut
+    return told_of(Step(1, "run", "x", now, value=value.encode(), value_bytes=whole_bytes))
 
 
 @pytest.mark.anyio
@@ -178,7 +179,7 @@ def test_what_was_cut_is_shown_as_far_as_it_goes() -> None:
 def test_for_whom_a_step_was_made() -> None:
     about = '{"about":{"agent":["A","B"],"call_id":"call_1","model":"gpt-5","usd":0.01,"tokens":[7,2]},'
     value = about + '"ok":{"version":1,"output":[{"type":"message","content":[{"text":"once upon'
-    content = read(Step(1, "run", "call LLM", datetime.now(UTC), value=value.encode(), is_cut=True))
+    content = read(Step(1, "run", "call LLM", datetime.now(UTC), value=value.encode(), value_bytes=9999))
     assert (content.agents, content.agent, content.call_id) == (("A", "B"), "B", "call_1")
     assert isinstance(content.body, ModelCall)
     assert (content.body.model, content.body.usd, content.body.input_tokens) == ("gpt-5", 0.01, 7)

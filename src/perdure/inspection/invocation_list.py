@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
+from perdure.inspection import invocation_sql
 from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.invocation_filter import COUNT_MAX, EVERYTHING, STATUSES, InvocationFilter
 from perdure.inspection.records import Invocation, invocation_of
 
-STATUSES = ("scheduled", "pending", "running", "backing-off", "suspended", "paused", "succeeded", "failed")
-"""What an invocation's `state` can be. A filter also takes `completed`, for both of the last."""
-
-COUNT_MAX = 10_001
-"""A count ends here: it means `more`."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvocationFilter:
-    """Which invocations; what is None asks for nothing.
-
-    status: any of these, of STATUSES or `completed`. text: in the id, the target or the idempotency key.
-    """
-
-    status: frozenset[str] | None = None
-    service: str | None = None
-    handler: str | None = None
-    key: str | None = None
-    text: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-EVERYTHING = InvocationFilter()
+__all__ = ["COUNT_MAX", "EVERYTHING", "STATUSES", "InvocationFilter", "Page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +26,47 @@ async def page(
     api: AdminApi, wanted: InvocationFilter = EVERYTHING, cursor: str | None = None, limit: int = 50
 ) -> Page:
     """Newest first. cursor: the `next` of the page before. Raises RequestError(400) for a bad one."""
-    found = [each for each in await _newest(api) if _matches(each, wanted)]
-    start = int(cursor or 0)
-    end = start + limit
-    return Page(found[start:end], str(end) if end < len(found) else None)
+    if not (await api.about()).is_perdure:
+        return Page(*await invocation_sql.page(api, wanted, cursor, limit))
+    query = _query(wanted) | {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+    told = await api.request("GET", "/invocations", query, expected="invocations")
+    return Page([invocation_of(row) for row in told["invocations"]], told.get("next"))
 
 
 async def count(api: AdminApi, wanted: InvocationFilter = EVERYTHING) -> int:
     """How many there are, counted up to COUNT_MAX."""
-    return sum(_matches(each, wanted) for each in await _newest(api))
+    return min(sum((await counts(api, wanted)).values()), COUNT_MAX)
+
+
+async def counts(api: AdminApi, wanted: InvocationFilter = EVERYTHING) -> dict[str, int]:
+    """How many there are of each of STATUSES that is wanted, each counted up to COUNT_MAX. One request."""
+    if not (await api.about()).is_perdure:
+        return await invocation_sql.counts(api, wanted)
+    told = await api.request("GET", "/invocations/count", _query(wanted), expected="states")
+    found: dict[str, int] = told["states"]
+    return found
 
 
 async def invocation(api: AdminApi, invocation_id: str) -> Invocation:
-    """Raises RequestError(404)."""
-    row = await api.request("GET", f"/invocations/{invocation_id}")
-    return invocation_of(row)
+    """Raises RequestError: 404 for one that is not kept, 400 for what is no id."""
+    if not (await api.about()).is_perdure:
+        return await invocation_sql.invocation(api, invocation_id)
+    path = f"/invocations/{quote(invocation_id, safe='')}"
+    return invocation_of(await api.request("GET", path, {"journal": "false"}, expected="id"))
 
 
-async def _newest(api: AdminApi) -> list[Invocation]:
-    answer = await api.request("GET", "/invocations", {"limit": "10000"}, expected="invocations")
-    return [invocation_of(row) for row in answer["invocations"]]
+def _query(wanted: InvocationFilter) -> dict[str, str]:
+    asked = {
+        "status": ",".join(sorted(wanted.status)) if wanted.status is not None else None,
+        "service": wanted.service,
+        "handler": wanted.handler,
+        "key": wanted.key,
+        "text": wanted.text,
+        "created_after": _iso(wanted.created_after),
+        "created_before": _iso(wanted.created_before),
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
-def _matches(each: Invocation, wanted: InvocationFilter) -> bool:
-    text = f"{each.id} {each.target} {each.idempotency_key or ''}"
-    return (
-        (wanted.status is None or bool(wanted.status & {each.status, each.state}))
-        and wanted.service in (None, each.service)
-        and wanted.handler in (None, each.handler)
-        and wanted.key in (None, each.key)
-        and (wanted.text is None or wanted.text in text)
-        and (wanted.created_after is None or each.created_at >= wanted.created_after)
-        and (wanted.created_before is None or each.created_at < wanted.created_before)
-    )
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
+import base64
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
 
 from perdure.errors import RequestError
+from perdure.inspection import journal_sql
 from perdure.inspection.admin_api import AdminApi
-from perdure.inspection.records import AttemptFailure, Journal, Row, Step, optional_time, time_of
+from perdure.inspection.records import AttemptFailure, Journal, Row, Step, time_of
 
 VALUE_BYTES_MAX = 16_384
 WHOLE_VALUE_BYTES_MAX = 1024 * 1024
+_VALUE_BYTES_LEAST = 1024  # below which the admin API does not cut
 
 
 async def journal(
@@ -24,11 +28,16 @@ async def journal(
 
     Raises RequestError(404) for an invocation that is not kept.
     """
-    answer = await api.request("GET", f"/invocations/{invocation_id}")
-    rows: list[Row] = answer["journal"]
-    told = [row for row in rows if row["index"] >= start and _is_told(row)]
-    steps = [_step(row, value_bytes_max) for row in told[:limit]]
-    return Journal(steps, len(rows), told[limit]["index"] if len(told) > limit else None)
+    bytes_max = max(value_bytes_max, _VALUE_BYTES_LEAST)
+    if (await api.about()).is_perdure:
+        query = {"from": str(start), "limit": str(limit), "value_bytes_max": str(bytes_max)}
+        told = await api.request("GET", f"{_path(invocation_id)}/journal", query)
+        found = Journal([_step(row) for row in told["steps"]], told["entries"], told.get("next"))
+    else:
+        found = await journal_sql.journal(api, invocation_id, start, limit, bytes_max)
+    if bytes_max == value_bytes_max:
+        return found
+    return replace(found, steps=[_cut(step, value_bytes_max) for step in found.steps])
 
 
 async def whole_journal(
@@ -43,71 +52,54 @@ async def whole_journal(
     return steps
 
 
-async def step(api: AdminApi, invocation_id: str, index: int) -> Step:
-    """One step with its whole value, up to WHOLE_VALUE_BYTES_MAX. Raises RequestError(404)."""
-    found = await journal(api, invocation_id, index, 1, WHOLE_VALUE_BYTES_MAX)
+async def step(
+    api: AdminApi, invocation_id: str, index: int, value_bytes_max: int = WHOLE_VALUE_BYTES_MAX
+) -> Step:
+    """One step with its whole value, up to `value_bytes_max`. Raises RequestError(404)."""
+    found = await journal(api, invocation_id, index, 1, value_bytes_max)
     if not found.steps or found.steps[0].index != index:
         raise RequestError(404, f"{invocation_id} has no step {index}")
     return found.steps[0]
 
 
 async def failures(api: AdminApi, invocation_id: str) -> list[AttemptFailure]:
-    """Those that are kept, oldest first."""
-    told = await api.query(
-        "SELECT appended_at, event_json FROM sys_journal_events WHERE "
-        f"id = '{invocation_id}' AND event_type = 'TransientError' ORDER BY appended_at"
+    """Those that are kept, oldest first. restate-server keeps one of several in a row that are the same."""
+    if not (await api.about()).is_perdure:
+        return await journal_sql.failures(api, invocation_id)
+    told = await api.request("GET", f"{_path(invocation_id)}/failures", expected="failures")
+    return [
+        AttemptFailure(
+            at=time_of(row["failed_at"]),
+            message=row["message"],
+            code=row["code"],
+            stacktrace=row.get("stacktrace"),
+            step_index=row.get("entry_index"),
+            step_name=row.get("command_name"),
+        )
+        for row in told["failures"]
+    ]
+
+
+def _path(invocation_id: str) -> str:
+    return f"/invocations/{quote(invocation_id, safe='')}"
+
+
+def _step(row: Row) -> Step:
+    """Of the admin API's JSON: the same names, times as text, bytes as base64."""
+    fields: dict[str, Any] = dict(row)
+    for name in ("started_at", "ended_at", "wake_up_at"):
+        if name in fields:
+            fields[name] = time_of(fields[name])
+    for name in ("value", "parameter"):
+        if name in fields:
+            fields[name] = base64.b64decode(fields[name])
+    return Step(**fields)
+
+
+def _cut(step: Step, bytes_max: int) -> Step:
+    value, parameter = step.value, step.parameter
+    return replace(
+        step,
+        value=None if value is None else value[:bytes_max],
+        parameter=None if parameter is None else parameter[:bytes_max],
     )
-    return [_failure(row) for row in told.rows]
-
-
-def _failure(row: Row) -> AttemptFailure:
-    event = json.loads(row["event_json"])
-    return AttemptFailure(
-        at=time_of(row["appended_at"]),
-        message=str(event.get("error_message", "")),
-        code=int(event.get("error_code", 0)),
-        stacktrace=event.get("error_stacktrace"),
-        step_index=event.get("related_command_index"),
-        step_name=event.get("related_command_name"),
-    )
-
-
-def _is_told(row: Row) -> bool:
-    kind = str(row["entry_type"])
-    return kind.startswith("Command: ") or kind == "Notification: Signal"
-
-
-def _step(row: Row, value_bytes_max: int) -> Step:
-    preview = row.get("value_preview")
-    was_cut = preview is not None and len(preview) > 2000 and preview.endswith("…")
-    value = None if preview is None else preview.removesuffix("…" if was_cut else "").encode()
-    return Step(
-        index=row["index"],
-        kind=kind_of(row["entry_type"]),
-        name=row.get("name", ""),
-        started_at=time_of(row["appended_at"]),
-        ended_at=optional_time(row.get("completed_at")),
-        completed=row.get("completed"),
-        value=None if value is None else value[:value_bytes_max],
-        value_bytes=len(value or b""),
-        is_cut=was_cut or (value is not None and len(value) > value_bytes_max),
-        failure=row.get("failure_preview"),
-        invoked_id=row.get("invoked_id"),
-        invoked_target=row.get("invoked_target"),
-        parameter=str(row["parameter_preview"]).encode() if "parameter_preview" in row else None,
-        wake_up_at=optional_time(row.get("sleep_wakeup_at")),
-        awakeable_id=row.get("awakeable_id"),
-        signal_id=row.get("signal_id"),
-        signal_name=row.get("signal_name"),
-    )
-
-
-_KINDS = {"one_way_call": "send", "get_lazy_state": "get_state", "get_eager_state": "get_state"}
-_KINDS |= {"get_lazy_state_keys": "get_state_keys", "get_eager_state_keys": "get_state_keys"}
-
-
-def kind_of(entry_type: str) -> str:
-    """`Command: OneWayCall` as a step's kind: `send`."""
-    name = entry_type.partition(": ")[2]
-    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    return "custom" if snake.startswith("custom") else _KINDS.get(snake, snake)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from perdure.protocol.messages import SIGNAL_CANCEL
+from perdure.protocol.steps import Step
+
+__all__ = ["AttemptFailure", "Invocation", "Journal", "Row", "ServiceKind", "Step"]
 
 Row = Mapping[str, Any]
 """A row of JSON, columns that are null left out, under the names of restate's introspection tables."""
@@ -65,56 +67,6 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One command of a journal with its completion folded in, or a signal that no command asked for.
-
-    index: of the command's entry. kind: input, output, run, call, send, sleep, get_state, get_state_keys,
-    set_state, clear_state, clear_all_state, get_promise, peek_promise, complete_promise, send_signal,
-    complete_awakeable, attach_invocation, get_invocation_output, signal, or custom. name: what user code
-    called it, or ''. ended_at: of the completion. completed: None for commands that wait for nothing.
-    value: what it brought; value_bytes is its whole size, of which `value` has the beginning where `is_cut`.
-    failure: `[code] message`. parameter: what was sent to a callee (cut as the value is). signal_id: of a
-    signal without a name: 1 is cancel, 17 and more are awakeables.
-    """
-
-    index: int
-    kind: str
-    name: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    completed: bool | None = None
-    value: bytes | None = None
-    value_bytes: int = 0
-    is_cut: bool = False
-    failure: str | None = None
-    invoked_id: str | None = None
-    invoked_target: str | None = None
-    parameter: bytes | None = None
-    wake_up_at: datetime | None = None
-    state_key: str | None = None
-    promise_key: str | None = None
-    awakeable_id: str | None = None
-    signal_id: int | None = None
-    signal_name: str | None = None
-
-    @property
-    def took(self) -> timedelta | None:
-        """From the command to its completion, if that has come."""
-        return None if self.ended_at is None else self.ended_at - self.started_at
-
-    @property
-    def label(self) -> str:
-        """What names it best: its name, what it calls, its signal, or its kind in words."""
-        return self.name or self.invoked_target or self._signal or self.kind.replace("_", " ")
-
-    @property
-    def _signal(self) -> str | None:
-        if self.signal_id is None:
-            return self.signal_name
-        return "cancel" if self.signal_id == SIGNAL_CANCEL else f"awakeable {self.signal_id}"
-
-
-@dataclass(frozen=True, slots=True)
 class Journal:
     """A part of a journal. entries: its whole length. next: the index to go on at; None at its end."""
 
@@ -127,8 +79,7 @@ class Journal:
 class AttemptFailure:
     """One attempt that failed; count: how many times it did so in a row, where the engine tells them as one.
 
-    step_index, step_name: the command that it failed at, as far as the handler said. The index counts
-    commands alone, not entries.
+    step_index, step_name: the step that it failed at, as far as the handler said and the journal has it.
     """
 
     at: datetime

@@ -121,18 +121,21 @@ def decode_message(message_type: int, payload: bytes) -> Any:
         UnknownMessage: no version that we speak defines `message_type`.
         MalformedMessage: the payload is not that message.
     """
-    if message_type >= CUSTOM_COMMAND_FIRST:
-        message_class: type[Message] = pb.CommandHead
-    elif is_notification(message_type) and message_type in _NOTIFICATION_TYPES:
-        message_class = pb.Notification
-    elif message_type in _MESSAGES:
-        message_class = _MESSAGES[message_type]
-    else:
-        raise UnknownMessage(f"message type 0x{message_type:04X} is not in service protocol 5 to 7")
     try:
-        return message_class.FromString(payload)
+        return message_class(message_type).FromString(payload)
     except DecodeError as error:
         raise MalformedMessage(f"{type_name(message_type)}: the payload does not parse: {error}") from error
+
+
+def message_class(message_type: int) -> type[Message]:
+    """Of messages of this type. Raises UnknownMessage."""
+    if message_type >= CUSTOM_COMMAND_FIRST:
+        return pb.CommandHead
+    if is_notification(message_type) and message_type in _NOTIFICATION_TYPES:
+        return pb.Notification
+    if message_type in _MESSAGES:
+        return _MESSAGES[message_type]
+    raise UnknownMessage(f"message type 0x{message_type:04X} is not in service protocol 5 to 7")
 
 
 _NOTIFICATION_TYPES = frozenset(t for t in MessageType if is_notification(t))

@@ -68,7 +68,10 @@ def _routes(engine: Engine, ingress_url: str) -> list[BaseRoute]:
         Route("/subscriptions", _none_of("subscriptions")),
         Route("/kafka-clusters", _none_of("clusters")),
         Route("/invocations", invocations.list),
+        Route("/invocations/count", invocations.count),
         Route("/invocations/{id}", invocations.describe, methods=["GET"]),
+        Route("/invocations/{id}/journal", invocations.journal),
+        Route("/invocations/{id}/failures", invocations.failures),
         *VerbRoutes(engine).routes(),
     ]
 

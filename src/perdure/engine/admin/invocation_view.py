@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from perdure.engine.admin.journal_view import result_fields
-from perdure.engine.core.model import Failure, Invocation
-from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.engine.core.model import Failure
+from perdure.engine.storage.invocation_list import Listed
 from perdure.engine.times import iso
 from perdure.protocol.messages import type_name
 
 
-def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, object]:
-    """Absent fields are omitted."""
-    caller = store.invocation(invocation.caller_id) if invocation.caller_id else None
+def invocation_view(listed: Listed, service_kind: str | None) -> dict[str, object]:
+    """Absent fields are omitted. service_kind: as a manifest has it; None: nobody serves it any more."""
+    invocation, journal_length, caller = listed
     problem, result = invocation.problem, invocation.result
     failure = f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
     view: dict[str, object] = {
@@ -20,7 +20,7 @@ def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, obj
         "target_service_name": invocation.target.service,
         "target_service_key": invocation.target.key or None,
         "target_handler_name": invocation.target.handler,
-        "target_service_ty": (store.service_kind(invocation.target.service) or "SERVICE").lower(),
+        "target_service_ty": (service_kind or "SERVICE").lower(),
         "status": invocation.status.value,
         "created_at": iso(invocation.created_at_ms),
         "modified_at": iso(invocation.modified_at_ms),
@@ -34,11 +34,12 @@ def invocation_view(invocation: Invocation, store: SqliteStore) -> dict[str, obj
         "limit_key": invocation.limit_key,
         "invoked_by": "service" if invocation.caller_id else "ingress",
         "invoked_by_id": invocation.caller_id,
-        "invoked_by_target": str(caller.target) if caller else None,
+        "invoked_by_target": str(caller) if caller else None,
+        "restarted_from": invocation.restarted_from,
         "completed_at": iso(invocation.completed_at_ms),
         "completion_result": None if result is None else ("failure" if failure else "success"),
         "completion_failure": failure,
-        "journal_size": store.journal_length(invocation.id),
+        "journal_size": journal_length,
     }
     if problem is not None and result is None:
         view |= {

@@ -1,56 +1,121 @@
-"""List and describe invocations."""
+"""List, count and describe invocations: reads beside the engine, in threads of their own."""
 
 from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from perdure.engine.admin.failure_view import failure_view
+from perdure.engine.admin.invocation_filter import cursor_of, limit_of, number_of, wanted_of
 from perdure.engine.admin.invocation_view import invocation_view
 from perdure.engine.admin.journal_view import journal_view
-from perdure.engine.core.model import Status
+from perdure.engine.admin.step_view import step_view
 from perdure.engine.runtime.engine import Engine
+from perdure.engine.storage import invocation_list, journal_pages
+from perdure.engine.storage.connection import FILE_NAME
+from perdure.engine.storage.failures import AttemptFailures
+from perdure.engine.storage.invocation_list import Listed
+from perdure.engine.storage.journal import Journal
+from perdure.engine.storage.journal_pages import command_position
+from perdure.engine.storage.read_only import read_only
 from perdure.errors import RequestError
 from perdure.protocol.ids import decode_invocation_id
+from perdure.protocol.steps import steps_of
 
-LIMIT_DEFAULT = 100
-LIMIT_MAX = 10_000
+T = TypeVar("T")
+
+COUNT_MAX = 10_001
+"""A count of a state ends here: it means `more`."""
+
+# Of a page of a journal: (default, least, most).
+_FROM = (0, 0, 2**32 - 1)
+_STEPS = (500, 1, 10_000)
+_VALUE_BYTES = (16_384, 1024, 64 * 1024 * 1024)
 
 
 class InvocationRoutes:
-    """Handlers of `/invocations…`."""
+    """Handlers of `GET /invocations…`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Two: a search of all targets does not keep a page waiting.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="perdure-admin-read")
 
     async def list(self, request: Request) -> Response:
-        """The newest first; `?status=`, `?service=`, `?limit=`."""
-        status = request.query_params.get("status")
-        if status is not None and status not in tuple(Status):
-            raise RequestError(400, f"no status '{status}'; there are: {', '.join(Status)}")
-        found = self._engine.store.invocations.newest(
-            _limit(request.query_params.get("limit")), status, request.query_params.get("service")
-        )
-        return JSONResponse({"invocations": [invocation_view(i, self._engine.store) for i in found]})
+        """The newest first, filtered; a page at a time."""
+        limit = limit_of(request)
+        wanted = wanted_of(request)
+        found = await self._read(lambda file: invocation_list.page(file, wanted, limit + 1))
+        page = found[:limit]
+        following = cursor_of(page[-1].invocation) if len(found) > limit else None
+        return JSONResponse({"invocations": [self._view(each) for each in page], "next": following})
+
+    async def count(self, request: Request) -> Response:
+        """How many there are, by state."""
+        wanted = wanted_of(request)
+        states = await self._read(lambda file: invocation_list.counts(file, wanted, COUNT_MAX))
+        return JSONResponse({"count": min(sum(states.values()), COUNT_MAX), "states": states})
 
     async def describe(self, request: Request) -> Response:
-        """One, with its journal."""
+        """One, with its journal, unless `?journal=false`."""
         invocation_id = _id(request)
-        invocation = self._engine.store.invocation(invocation_id)
-        if invocation is None:
-            raise RequestError(404, f"invocation '{invocation_id}' not found")
-        view = invocation_view(invocation, self._engine.store)
-        return JSONResponse(view | {"journal": journal_view(self._engine.store.journal(invocation_id))})
+        if request.query_params.get("journal") == "false":
+            return JSONResponse(self._view(await self._read(lambda file: _listed(file, invocation_id))))
+        listed, entries = await self._read(
+            lambda file: (_listed(file, invocation_id), Journal(file).read(invocation_id))
+        )
+        return JSONResponse(self._view(listed) | {"journal": journal_view(entries)})
+
+    async def journal(self, request: Request) -> Response:
+        """A part of the journal, each command with its completion folded in."""
+        invocation_id = _id(request)
+        start = number_of(request, "from", *_FROM)
+        limit = number_of(request, "limit", *_STEPS)
+        bytes_max = number_of(request, "value_bytes_max", *_VALUE_BYTES)
+
+        def read(file: sqlite3.Connection) -> dict[str, object]:
+            _listed(file, invocation_id)
+            page = journal_pages.page(file, invocation_id, start, limit, bytes_max)
+            steps = [step_view(step) for step in steps_of(page.lines, page.completions)]
+            return {"steps": steps, "entries": page.length, "next": page.next}
+
+        return JSONResponse(await self._read(read))
+
+    async def failures(self, request: Request) -> Response:
+        """Why its attempts failed: the newest of them, oldest first."""
+        invocation_id = _id(request)
+
+        def read(file: sqlite3.Connection) -> list[dict[str, object]]:
+            _listed(file, invocation_id)
+            return [
+                failure_view(each, command_position(file, invocation_id, each.problem.command_index))
+                for each in AttemptFailures(file).of(invocation_id)
+            ]
+
+        return JSONResponse({"failures": await self._read(read)})
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        path = self._engine.options.data_dir / FILE_NAME
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read_only, path, read)
+
+    def _view(self, listed: Listed) -> dict[str, object]:
+        return invocation_view(listed, self._engine.store.service_kind(listed.invocation.target.service))
+
+
+def _listed(file: sqlite3.Connection, invocation_id: str) -> Listed:
+    found = invocation_list.fetch(file, [invocation_id])
+    if not found:
+        raise RequestError(404, f"invocation '{invocation_id}' not found")
+    return found[0]
 
 
 def _id(request: Request) -> str:
     invocation_id = str(request.path_params["id"])
     decode_invocation_id(invocation_id)
     return invocation_id
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIMIT_DEFAULT
-    if not text.isdigit() or not 1 <= int(text) <= LIMIT_MAX:
-        raise RequestError(400, f"bad limit '{text}': a number from 1 to {LIMIT_MAX}")
-    return int(text)

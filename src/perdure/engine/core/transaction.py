@@ -116,7 +116,7 @@ class Transaction(Protocol):
     def invocation(self, invocation_id: str) -> Invocation | None: ...
 
     def put_invocation(self, invocation: Invocation) -> None:
-        """Insert, or replace the one with the same id."""
+        """Insert, or replace the one with the same id: it has the same target, creation, idempotency key."""
 
     def delete_invocation(self, invocation_id: str) -> None:
         """Delete it with its journal, streams, timers and waiters."""

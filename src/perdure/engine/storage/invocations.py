@@ -8,17 +8,29 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from perdure.engine.core.model import Invocation, Problem, Status, Target
+from perdure.engine.core.model import Failure, Invocation, Problem, Status, Target
 from perdure.engine.storage.results import decode_result, encode_result
 
-_COLUMNS = (
-    "id, service, handler, key, status, created_at_ms, modified_at_ms, attempt, deployment_id, "
-    "idempotency_key, caller_id, scheduled_at_ms, awaiting_on, retry_count, failed_at_length, "
-    "next_retry_at_ms, problem, result_value, result_failure, completed_at_ms, exclusive, "
-    "restarted_from, seed_id, first_start_at_ms, last_start_at_ms, scope, limit_key, traceparent"
+COLUMNS = (
+    "id", "service", "handler", "key", "status", "created_at_ms", "modified_at_ms", "attempt",
+    "deployment_id", "idempotency_key", "caller_id", "scheduled_at_ms", "awaiting_on", "retry_count",
+    "failed_at_length", "next_retry_at_ms", "problem", "result_value", "result_failure", "completed_at_ms",
+    "exclusive", "restarted_from", "seed_id", "first_start_at_ms", "last_start_at_ms", "scope", "limit_key",
+    "traceparent",
+)  # fmt: skip
+"""What `decode_invocation` takes, in this order."""
+
+_SELECTED = ", ".join(COLUMNS)
+_WRITTEN = (*COLUMNS, "failed")
+# What an invocation was made with never changes. It stands in every index, and leaving it alone is what keeps
+# an update cheap: SQLite then writes only to the index that has the status.
+_MADE_WITH = {"id", "service", "handler", "key", "created_at_ms", "idempotency_key"}
+_PUT = (
+    f"INSERT INTO invocation ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))}) "
+    "ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN if name not in _MADE_WITH)
 )
-_PUT = f"INSERT OR REPLACE INTO invocation ({_COLUMNS}) VALUES ({', '.join('?' * 28)})"
-_GET = f"SELECT {_COLUMNS} FROM invocation WHERE id = ?"
+_GET = f"SELECT {_SELECTED} FROM invocation WHERE id = ?"
 
 
 class Invocations:
@@ -32,7 +44,7 @@ class Invocations:
         if (running := self._running.get(invocation_id)) is not None:
             return running
         row = self._connection.execute(_GET, (invocation_id,)).fetchone()
-        return _decode(row) if row else None
+        return decode_invocation(row) if row else None
 
     def put(self, invocation: Invocation) -> None:
         self._connection.execute(_PUT, _encode(invocation))
@@ -64,10 +76,10 @@ class Invocations:
         """The newest first, filtered."""
         where = [f"{column} = ?" for column, value in (("status", status), ("service", service)) if value]
         condition = f"WHERE {' AND '.join(where)}" if where else ""
-        query = f"SELECT {_COLUMNS} FROM invocation {condition} ORDER BY created_at_ms DESC, id LIMIT ?"
+        query = f"SELECT {_SELECTED} FROM invocation {condition} ORDER BY created_at_ms DESC, id DESC LIMIT ?"
         values = [value for value in (status, service) if value]
         for row in self._connection.execute(query, (*values, limit)):
-            yield _decode(row)
+            yield decode_invocation(row)
 
 
 def _encode(invocation: Invocation) -> tuple[object, ...]:
@@ -99,10 +111,12 @@ def _encode(invocation: Invocation) -> tuple[object, ...]:
         invocation.scope,
         invocation.limit_key,
         invocation.traceparent,
+        isinstance(invocation.result, Failure),
     )
 
 
-def _decode(row: Any) -> Invocation:
+def decode_invocation(row: Any) -> Invocation:
+    """Of a row of COLUMNS."""
     # The table's columns are typed by the migration; sqlite3 knows nothing of it.
     (
         invocation_id, service, handler, key, status, created, modified, attempt, deployment_id,

@@ -159,6 +159,16 @@ _STEPS = (
     );
     """,
     "ALTER TABLE invocation ADD COLUMN traceparent TEXT",
+    # Lists of invocations are filtered on these indexes alone: they hold all that a filter looks at.
+    """
+    ALTER TABLE invocation ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;   -- completed with a failure
+    UPDATE invocation SET failed = 1 WHERE result_failure IS NOT NULL;
+    DROP INDEX invocation_by_time;
+    CREATE INDEX invocation_by_time
+        ON invocation (created_at_ms DESC, id DESC, service, key, handler, idempotency_key);
+    CREATE INDEX invocation_by_status
+        ON invocation (status, failed, created_at_ms DESC, id DESC, service, key, handler, idempotency_key);
+    """,
 )
 
 
