@@ -33,4 +33,12 @@ async def ask(ctx: restate.Context, question: str) -> str:
     return str((await DurableRunner.run(agent, question)).final_output)
 
 
+@service.handler()
+async def tell(ctx: restate.Context, question: str) -> str:
+    result = DurableRunner.run_streamed(agent, question)
+    async for _ in result.stream_events():
+        pass
+    return str(result.final_output)
+
+
 app = restate.app([service])

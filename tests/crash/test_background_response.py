@@ -1,4 +1,4 @@
-"""A process that is killed while the provider works on a background response: the next one fetches it."""
+"""A process that is killed while the provider works on background responses: the next one fetches them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ KILLS = 3
 async def test_a_response_is_created_once_however_often_its_process_is_killed(
     engine_name: EngineName, tmp_path: Path
 ) -> None:
-    api = ModelApi(outcomes=[None])  # the provider works until it is told to finish
+    """`ask` polls for its response; `tell` reads its stream, of which a word has come when the process dies."""
+    api = ModelApi(outcomes=[None], held_after=5)  # the provider works until it is told to finish
     async with served(api) as url:
         service = engine(engine_name, str(AGENT), tmp_path, env={"MODEL_API": url})
         victim = service if isinstance(service, EmbeddedEngine) else service.endpoint
         async with running(service), httpx2.AsyncClient(base_url=service.ingress_url, timeout=30) as client:
-            sent = (await client.post("/Research/ask/send", json="why?")).json()
+            sent = [(await client.post(f"/Research/{h}/send", json="why?")).json() for h in ("ask", "tell")]
             for _ in range(KILLS):
                 seen = len(api.retrieved)
                 with anyio.fail_after(30):
-                    while len(api.retrieved) == seen:  # noqa: ASYNC110 - somebody fetches it again
+                    while set(api.retrieved[seen:]) != {"resp_1", "resp_2"}:  # noqa: ASYNC110 - both again
                         await anyio.sleep(0.01)
                 victim.kill()
                 await victim.start()
             api.finish()
-            answer = await client.get(f"/restate/invocation/{sent['invocationId']}/attach")
+            answers = [await client.get(f"/restate/invocation/{s['invocationId']}/attach") for s in sent]
 
-    assert answer.json() == TEXT
-    assert api.created == ["resp_1"]
+    assert [answer.json() for answer in answers] == [TEXT, TEXT]
+    assert api.created == ["resp_1", "resp_2"]
     assert api.cancelled == []
-    assert set(api.retrieved) == {"resp_1"}
+    assert api.streamed > KILLS
