@@ -19,7 +19,7 @@ KILLS = 3
 async def test_a_response_is_created_once_however_often_its_process_is_killed(
     engine_name: EngineName, tmp_path: Path
 ) -> None:
-    """`ask` polls for its response; `tell` reads its stream, of which a word has come when the process dies."""
+    """`ask` polls for its response; `tell` reads its stream, of which a word has come at each death."""
     api = ModelApi(outcomes=[None], held_after=5)  # the provider works until it is told to finish
     async with served(api) as url:
         service = engine(engine_name, str(AGENT), tmp_path, env={"MODEL_API": url})
