@@ -21,6 +21,7 @@ from perdure.ui import (
     overview,
     playground,
     services,
+    sql,
     state,
     state_entry,
     watch,
@@ -42,6 +43,7 @@ PAGES = (
     watch,
     services,
     deployments,
+    sql,
     engine_state,
 )
 
