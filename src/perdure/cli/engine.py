@@ -23,6 +23,7 @@ from perdure.cli.options import (
     IngressOption,
     JournalOption,
 )
+from perdure.cli.traces import send_traces
 
 if TYPE_CHECKING:
     from perdure.engine.runtime.options import EngineOptions
@@ -44,6 +45,7 @@ def engine(
     from perdure.engine.runtime.options import EngineOptions
 
     log_to_stderr(log_format, log_level)
+    send_traces()
     options = EngineOptions(
         data_dir=data_dir,
         ingress=ingress,

@@ -18,14 +18,17 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.util import Finalize
 
 from perdure.cli import garbage_collection
 from perdure.cli.handlers import target_names
 from perdure.cli.logs import HandlerLogs
 from perdure.cli.target import Target
+from perdure.cli.traces import send_traces
 from perdure.engine.transport.asgi import AsgiApp, AsgiTransport, Message
 from perdure.errors import CommandError, DiscoveryFailed, DiscoveryRefused, PerdureError
 from perdure.protocol.discovery import decode_manifest
+from perdure.telemetry import otlp
 
 _LOAD_FAILED = 2
 
@@ -47,6 +50,9 @@ def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport], logs: Hand
     try:
         app = target.load()
         logs.set_up()
+        send_traces()
+        # A worker ends without running what others register with `atexit`.
+        Finalize(None, otlp.flush, exitpriority=1)
         garbage_collection.for_a_server()
         return ServiceEndpoint(target, app, reports)
     except CommandError as error:

@@ -27,6 +27,7 @@ from perdure.cli.options import (
     TargetArgument,
 )
 from perdure.cli.target import Target
+from perdure.cli.traces import send_traces
 from perdure.errors import CommandError, DiscoveryFailed
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def up(
     app = None if reload else parsed.load()
     logs = HandlerLogs(log_format, log_level, engine_tells_failures=True)
     logs.set_up()
+    send_traces()
     options = EngineOptions(
         data_dir=data_dir,
         ingress=ingress,

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import restate
 
+from perdure.durable import step_spans
 from perdure.durable.context import DurableContext, enclosing_step
 from perdure.durable.driver import Driver
 from perdure.durable.loop import DeterministicLoop
@@ -52,6 +53,7 @@ async def run(
     driver = Driver(ctx)
     variables = contextvars.copy_context()
     variables.run(DurableContext(driver).enter)
+    step_spans.enter(ctx, variables)
     _driven.add(id(ctx))
     try:
         return await driver.drive(lambda: main(*args, **kwargs), variables)

@@ -25,7 +25,7 @@ from restate.context import RunOptions
 from restate.exceptions import TerminalError
 from restate.serde import Serde
 
-from perdure.durable import about, failures, values
+from perdure.durable import about, failures, step_spans, values
 from perdure.durable.context import DurableContext, StepScope, current, enclosing_step
 from perdure.durable.future import DurableFuture
 from perdure.errors import EffectUnknown, NotDurable, NotSerialisable
@@ -308,6 +308,7 @@ class Try(Generic[T]):
         if self._claim is not None and (unknown := self._claim.spend()) is not None:
             return about.of_failure(self._facts) | {"error": failures.to_json(unknown)}
         scope = self._scope = StepScope(self._context, self._name, self.key, self.ordinal, self._attempt)
+        span = step_spans.start(self._context, self._name, self.ordinal, self._attempt, self._contextvars)
         self._contextvars.run(scope.enter)
         loop = asyncio.get_running_loop()
         self._closure = loop.create_task(self._act(), context=self._contextvars, name=f"step {self._name}")
@@ -315,9 +316,11 @@ class Try(Generic[T]):
             await asyncio.wait((self._closure,))
         except asyncio.CancelledError:  # the attempt is over
             self._closure.cancel()
+            step_spans.end(span, None)
             raise
         self._ran_here = True
         envelope = self._ended(self._closure, scope)
+        step_spans.end(span, envelope)
         await scope.end(succeeded="ok" in envelope)  # readers have it all before anything follows from it
         return envelope
 

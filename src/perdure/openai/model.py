@@ -12,7 +12,7 @@ from agents import ModelResponse
 
 from perdure.durable import RetryPolicy, current
 from perdure.durable.step import Codec, tries
-from perdure.openai import reattach
+from perdure.openai import reattach, step_calls
 from perdure.openai.reattach import Failed, Pending
 
 CALL = "call LLM"
@@ -43,7 +43,7 @@ async def answered(
     assert context is not None
     attempt = 1
     while True:
-        answer = await tries(context, CALL, ask, (), retry, codec)
+        answer = await tries(context, CALL, step_calls.of_model, (ask,), retry, codec)
         if isinstance(answer, Pending):
             answer = await reattach.retrieve(context, answer, fetch, codec, retry, attempt)
         if not isinstance(answer, Failed):

@@ -22,6 +22,7 @@ from agents import ModelResponse, ModelTimeoutError, custom_span
 from perdure.durable import ONCE, RetryPolicy, step, values
 from perdure.durable.context import DurableContext
 from perdure.durable.step import Codec, tries
+from perdure.openai import step_calls
 from perdure.openai.background_responses import UNFINISHED, Cancelling, Creating, Fetching, begin
 from perdure.openai.codec import MODEL_RESPONSE
 
@@ -93,7 +94,7 @@ async def retrieve(
         fetching = Fetching(pending.response_id)
         begin(fetching)
         try:
-            return await ask()
+            return await step_calls.of_model(ask)
         except Exception as error:
             if fetching.failure is None or (delay_ms := retry.delay_ms(fetching.failure, attempt)) is None:
                 raise

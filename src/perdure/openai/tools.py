@@ -25,7 +25,7 @@ from perdure.durable import current, failures
 from perdure.durable.effect import Happened, Judge, OnUnknown, claims, settled
 from perdure.durable.step import Codec, is_async
 from perdure.errors import StepFailed, ToolFailed
-from perdure.openai import effects, tool_output
+from perdure.openai import effects, step_calls, tool_output
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tool_options import Attempt, ToolOptions, TryAgain, begin
 
@@ -124,6 +124,7 @@ class PlainTool:
         return await settled(context, start, self._on_unknown(), _CODEC)
 
     async def _act(self, number: int) -> Entry:
+        step_calls.tool_called(self.tool.name, self.context.tool_call_id)
         attempt = Attempt(self.options.retry, number)
         begin(attempt)
         try:

@@ -23,6 +23,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import restate
+from agents.tracing import Span
+from restate.context import Request
 from restate.exceptions import SdkInternalBaseException
 from restate.extensions import current_context
 from restate.server_context import DisconnectedException, get_extension_data, set_extension_data
@@ -56,6 +58,10 @@ class AttemptTrace:
         self._events = 0
         self._told, self._started_at = _remembered.pop(self._invocation_id, Memory(0, {}))
         self._untold: dict[str, Callable[[], None]] = {}
+        self.request: Request = context.request()
+        self.spans: dict[str, Span[Any]] = {}  # those that were started, by id
+        self.began_here: set[str] = set()  # and those that no attempt before this one has started
+        self.told_by_steps: set[str] = set()  # and those that stand for what is one step
 
     def new_id(self, prefix: str, digits: int) -> str:
         """The next id of this invocation, like `span_` and 24 hexadecimal digits."""
@@ -66,6 +72,7 @@ class AttemptTrace:
     def start(self, item_id: str, tell: Callable[[], None]) -> None:
         """A trace or span starts; `tell` calls the processors."""
         if self._is_news():
+            self.began_here.add(item_id)
             self._tell(tell)
         elif self._events > self._told:
             self._untold[item_id] = tell

@@ -48,11 +48,6 @@ def parent_of(invocation_id: str, traceparent: str | None) -> TraceContext:
     return parse(traceparent) or TraceContext(_hash("trace", invocation_id, 16), 0)
 
 
-def of_ingress(invocation_id: str, traceparent: str | None) -> TraceContext:
-    """The span of the request that made the invocation."""
-    return _span(invocation_id, traceparent, "ingress")
-
-
 def of_invocation(invocation_id: str, traceparent: str | None) -> TraceContext:
     """The span of the invocation."""
     return _span(invocation_id, traceparent, "invocation")
@@ -63,13 +58,13 @@ def of_attempt(invocation_id: str, traceparent: str | None, number: int) -> Trac
     return _span(invocation_id, traceparent, f"attempt {number}")
 
 
-def span_id_of(*what: str) -> int:
-    """The id of a span that is named by `what`."""
-    return _hash("span", "/".join(what), 8)
+def derived(within: TraceContext, what: str) -> TraceContext:
+    """The span that is called `what`, in the same trace."""
+    return within._replace(span_id=_hash("span", what, 8))
 
 
 def _span(invocation_id: str, traceparent: str | None, what: str) -> TraceContext:
-    return parent_of(invocation_id, traceparent)._replace(span_id=span_id_of(what, invocation_id))
+    return derived(parent_of(invocation_id, traceparent), f"{what}/{invocation_id}")
 
 
 def _hash(kind: str, what: str, length_bytes: int) -> int:

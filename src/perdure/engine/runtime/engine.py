@@ -32,6 +32,7 @@ from perdure.engine.runtime.publishing import Publishing
 from perdure.engine.runtime.registry import Registry
 from perdure.engine.runtime.requests import Requests
 from perdure.engine.runtime.retention import Retention
+from perdure.engine.runtime.spans import EngineSpans
 from perdure.engine.runtime.timers import TimerService
 from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.sqlite_store import SqliteStore
@@ -90,7 +91,7 @@ class Engine:
     async def __aenter__(self) -> Engine:
         identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
-        self._attempt_log = AttemptLog(self.store, [FailureLog()])
+        self._attempt_log = AttemptLog(self.store, [FailureLog(), EngineSpans()])
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed, self._committed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms, identity)

@@ -24,6 +24,7 @@ from perdure.engine.core.inputs import (
     WriteState,
 )
 from perdure.engine.core.model import Result, Target
+from perdure.engine.runtime.spans import accepting
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError, StoreFailed
 from perdure.streams.append import Batch, Gap
@@ -57,18 +58,19 @@ class Requests:
         traceparent: str | None = None,
     ) -> bool:
         """Create an invocation. False: one with this (idempotent) id exists already."""
-        reply = await self._ask(
-            lambda request: Invoke(
-                invocation_id,
-                target,
-                parameter,
-                headers,
-                idempotency_key,
-                execute_at_ms,
-                request,
-                traceparent,
+        with accepting(invocation_id, target, traceparent) as parent:
+            reply = await self._ask(
+                lambda request: Invoke(
+                    invocation_id,
+                    target,
+                    parameter,
+                    headers,
+                    idempotency_key,
+                    execute_at_ms,
+                    request,
+                    parent,
+                )
             )
-        )
         return reply.created
 
     async def signal(self, invocation_id: str, signal: int | str, result: Result | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from agents import Agent, FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
 
-from perdure.openai import effects, enabled_tools, final_output, tools
+from perdure.openai import agent_spans, effects, enabled_tools, final_output, tools
 from perdure.openai.compat import tool_functions
 from perdure.openai.compat.attribute import Attribute, Read
 from perdure.openai.compat.mcp import is_mcp_tool
@@ -66,6 +66,7 @@ async def _invoke(
         if options.once:
             raise effects.refuse_orchestrating(function_tool.name)
         return await original(function_tool=function_tool, context=context, arguments=arguments)
+    agent_spans.step_is_the_tool_call()
     returns = tool_functions.output_type_of(function_tool)
     output, is_error = await tools.PlainTool(function_tool, context, options, returns, invoke).call()
     _, result_type = _INVOCATION_RESULT.find()

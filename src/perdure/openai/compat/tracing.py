@@ -9,6 +9,7 @@ from typing import Any
 from agents.tracing import Span, Trace
 from agents.tracing.spans import SpanImpl
 
+from perdure.openai import agent_spans
 from perdure.openai.compat.point import Point
 from perdure.openai.tracing import AttemptTrace, attempt_trace
 
@@ -37,11 +38,18 @@ def _trace_ends(original: Any, processors: Any, trace: Trace) -> None:
 def _span_starts(original: Any, processors: Any, span: Span[Any]) -> None:
     if isinstance(span, SpanImpl):  # it has its time already, and the processors see it after this
         span._started_at = _attempt().first_started_at(span.span_id, span.started_at or "")
+    _attempt().spans[span.span_id] = span
     _attempt().start(span.span_id, partial(original, processors, span))
 
 
 def _span_ends(original: Any, processors: Any, span: Span[Any]) -> None:
-    _attempt().end(span.span_id, partial(original, processors, span))
+    attempt = _attempt()
+
+    def tell() -> None:
+        original(processors, span)
+        agent_spans.tell(span, attempt)
+
+    attempt.end(span.span_id, tell)
 
 
 def in_attempt() -> bool:

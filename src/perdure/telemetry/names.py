@@ -1,0 +1,27 @@
+"""The names of span attributes: Restate's where restate-server has them, OpenTelemetry's for models, agents
+and tools (gen_ai.*, semantic conventions 1.41, which call them a work in progress), and ours."""
+
+INVOCATION_ID = "restate.invocation.id"
+TARGET = "restate.invocation.target"
+
+ATTEMPT = "perdure.attempt"
+OUTCOME = "perdure.outcome"
+RESTARTED_FROM = "perdure.restarted_from"
+RETRY_COUNT = "perdure.retry_count"
+STEP = "perdure.step.name"
+STEP_ORDINAL = "perdure.step.ordinal"
+STEP_TRY = "perdure.step.try"
+
+ERROR_TYPE = "error.type"
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
+RESPONSE_ID = "gen_ai.response.id"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+AGENT_NAME = "gen_ai.agent.name"
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_TYPE = "gen_ai.tool.type"
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+CONVERSATION_ID = "gen_ai.conversation.id"
