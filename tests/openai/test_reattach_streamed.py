@@ -102,7 +102,7 @@ async def test_the_id_of_the_response_is_journaled_before_its_words(
     created, fetched = values(server)
     facts = {"agent": ["A"], "model": "m"}
     assert created == {"about": facts, "ok": {"pending": "resp_1"}}
-    assert fetched["about"] == facts | {"usd": 23.0}
+    assert fetched["about"] == facts | {"tokens": [3, 2], "usd": 23.0}
     assert (api.created, api.streamed) == (["resp_1"], 1)
     assert seen == [(EVENTS, ("resp_1", "req_resp_1"), 5)]
     assert answer_text(log.streams["default"]) == TEXT

@@ -26,6 +26,8 @@ from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 pytestmark = pytest.mark.anyio
 
+USED = {"tokens": [10, 5]}
+ANSWERED = USED | {"usd": 0.006}
 Told = tuple[str, dict[str, Any] | None]
 
 
@@ -85,14 +87,14 @@ async def everywhere(agent: Agent[Any]) -> list[Told]:
 
 async def test_a_model_call_says_its_agent_its_model_and_its_price_and_a_tool_its_call() -> None:
     agent = Agent(name="Clerk", model=NamedModel([ToolCall("look_up"), "Done."]), tools=[look_up])
-    asking = ("call LLM", {"agent": ["Clerk"], "model": "gpt-x", "usd": 0.006})
+    asking = ("call LLM", {"agent": ["Clerk"], "model": "gpt-x"} | ANSWERED)
     looking = ("look_up", {"agent": ["Clerk"], "call_id": "call_0_0"})
     assert await everywhere(agent) == [asking, looking, asking]
 
 
 async def test_a_model_without_a_name_or_a_price_is_told_of_without_them() -> None:
     agent = Agent(name="Clerk", model=ScriptedModel(["Done."]))
-    assert await everywhere(agent) == [("call LLM", {"agent": ["Clerk"]})]
+    assert await everywhere(agent) == [("call LLM", USED | {"agent": ["Clerk"]})]
 
 
 async def test_a_failed_call_says_whose_it_was_and_costs_nothing() -> None:
@@ -104,7 +106,7 @@ async def test_a_failed_call_says_whose_it_was_and_costs_nothing() -> None:
     server = asked(Agent(name="Clerk", model=model))
     await server.run()
     facts = {"agent": ["Clerk"], "model": "gpt-x"}
-    assert told(server) == [("call LLM", facts), ("call LLM", facts | {"usd": 0.006})]
+    assert told(server) == [("call LLM", facts), ("call LLM", facts | ANSWERED)]
 
 
 async def test_after_a_handoff_the_turn_is_the_other_agents() -> None:
@@ -125,7 +127,7 @@ async def test_agents_as_tools_have_the_path_to_them_and_the_call_that_they_are_
     calls = [ToolCall("ask_clerk", {"input": "a"}), ToolCall("ask_clerk", {"input": "b"})]
     chief = Agent(name="Chief", model=ScriptedModel([calls, "Done."]), tools=[as_tool])
     first, *nested, last = await everywhere(chief)
-    assert first == last == ("call LLM", {"agent": ["Chief"]})
+    assert first == last == ("call LLM", USED | {"agent": ["Chief"]})
     assert {facts["call_id"] for name, facts in nested if facts and name == "call LLM"} == {
         "call_0_0",
         "call_0_1",
@@ -146,12 +148,12 @@ async def test_a_run_inside_of_a_tool_and_the_steps_beside_it_belong_to_the_call
     chief = Agent(name="Chief", model=ScriptedModel([ToolCall("orchestrate"), "Done."]), tools=[orchestrate])
     its = {"agent": ["Chief"], "call_id": "call_0_0"}
     assert await everywhere(chief) == [
-        ("call LLM", {"agent": ["Chief"]}),
+        ("call LLM", USED | {"agent": ["Chief"]}),
         ("count", its),
         ("claim pay", its),
         ("pay", its),
-        ("call LLM", its | {"agent": ["Chief", "Clerk"]}),
-        ("call LLM", {"agent": ["Chief"]}),
+        ("call LLM", its | USED | {"agent": ["Chief", "Clerk"]}),
+        ("call LLM", USED | {"agent": ["Chief"]}),
     ]
 
 
@@ -171,8 +173,8 @@ async def test_a_guardrail_belongs_to_the_agent_that_it_guards() -> None:
         name="Clerk", model=ScriptedModel(["Done."]), input_guardrails=[polite], output_guardrails=[honest]
     )
     assert sorted(await everywhere(agent), key=str) == [
-        ("call LLM", {"agent": ["Clerk", "Judge"]}),
-        ("call LLM", {"agent": ["Clerk"]}),
+        ("call LLM", USED | {"agent": ["Clerk", "Judge"]}),
+        ("call LLM", USED | {"agent": ["Clerk"]}),
         ("guardrail honest", {"agent": ["Clerk"]}),
         ("guardrail polite", {"agent": ["Clerk"]}),
     ]

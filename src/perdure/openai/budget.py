@@ -206,7 +206,7 @@ async def spend(model: str | None, repeatable: str, call: Callable[[], Awaitable
         for ledger in ledgers:
             open_calls.enter_context(ledger.call_in_flight())
         again = open_calls.enter_context(counting_repeats())
-        open_calls.enter_context(about(model=model, usd=partial(_usd, price)))
+        open_calls.enter_context(about(model=model, tokens=_tokens, usd=partial(_usd, price)))
         response = await call()
     cost = _cost(response.usage, price, again[repeatable])
     if cost.tokens == 0:
@@ -230,10 +230,15 @@ def refuse_uncounted(agent: str) -> None:
 
 def _usd(price: Price | None, answer: Any) -> float | None:
     """What readers are told that a step cost; None if there is no price, or no answer that says its usage."""
+    return None if price is None or _tokens(answer) is None else round(price.of(answer.usage), 9)
+
+
+def _tokens(answer: Any) -> list[int] | None:
+    """What they are told that it used: input and output."""
     usage = getattr(answer, "usage", None)
-    if price is None or not isinstance(usage, Usage) or not usage.input_tokens + usage.output_tokens:
+    if not isinstance(usage, Usage) or not usage.input_tokens + usage.output_tokens:
         return None
-    return round(price.of(usage), 9)
+    return [usage.input_tokens, usage.output_tokens]
 
 
 def _cost(usage: Usage, price: Price | None, again: int) -> Spent:
