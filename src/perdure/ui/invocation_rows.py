@@ -300,7 +300,9 @@ def _turns(nodes: Sequence[Node]) -> Iterator[tuple[int, Node]]:
 
 def _kind(node: Node) -> Kind:
     step, body = node.step, node.content.body
-    if isinstance(body, ModelCall | Pending) or (isinstance(body, FailedTry) and step.name in _MODEL_STEPS):
+    if isinstance(body, ModelCall | Pending) or (
+        step.name in _MODEL_STEPS and not isinstance(body, ToolResult)
+    ):
         return "model"
     if isinstance(body, ApprovalAsked):
         return "approval"

@@ -122,7 +122,7 @@ def _asked_by(node: Node, models: Sequence[Node]) -> Asked | None:
         named = announced.get("agents")
         agents = tuple(named) if isinstance(named, list) else agents
     if call_id is None:
-        return None
+        return _guessed(node, models) if node.step.completed is False else None
     is_model = isinstance(node.content.body, ModelCall)
     # A model call belongs to the call of a tool of the agent around its own.
     for wanted in (agents[:-1],) if is_model else (agents, agents[:-1]):
@@ -131,6 +131,21 @@ def _asked_by(node: Node, models: Sequence[Node]) -> Asked | None:
                 for asked in model.asked:
                     if asked.call.call_id == call_id:
                         return asked
+    return None
+
+
+def _guessed(node: Node, models: Sequence[Node]) -> Asked | None:
+    """Of a step that is under way the journal knows the name alone: the first call of such a tool that has no
+    result, of the latest model call that asked for one.
+    """
+    for model in reversed(models):
+        for asked in model.asked:
+            if asked.call.name == node.step.name and all(
+                isinstance(each.content.body, FailedTry)
+                for each in asked.nodes
+                if each.step.name == node.step.name
+            ):
+                return asked
     return None
 
 
