@@ -19,7 +19,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 def excerpt(message_type: int, payload: bytes, field_bytes_max: int) -> tuple[bytes, dict[str, int]]:
     """(payload, whole sizes in bytes of the fields that were cut, by name: `Value.content`).
 
-    A payload that is only the beginning of a message is taken as far as it goes.
+    A payload longer than that may be the mere beginning of a message: it is taken as far as it goes.
 
     Raises UnknownMessage, and MalformedMessage for what is no protobuf.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 import restate
 
@@ -39,6 +41,44 @@ async def test_the_newest_invocations_come_first_and_can_be_filtered(start_engin
         assert none["invocations"] == []
         first = (await engine.admin.get("/invocations", params={"limit": 1})).json()
         assert len(first["invocations"]) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": "asleep"},
+        {"limit": "0"},
+        {"limit": "many"},
+        {"limit": "²"},
+        {"created_after": "yesterday"},
+        {"created_before": "12:00"},
+        {"cursor": "12"},
+        {"cursor": "x-inv_1"},
+        {"text": "x" * 1001},
+    ],
+)
+async def test_what_is_no_filter_is_refused_and_named(start_engine, query: dict[str, str]) -> None:
+    (name,) = query
+    async with start_engine(service) as engine:
+        refused = await engine.admin.get("/invocations", params=query)
+    assert refused.status_code == 400
+    assert name in refused.json()["message"]
+
+
+async def test_a_journal_is_read_in_parts_with_values_in_base64(start_engine) -> None:
+    async with start_engine(service) as engine:
+        answer = await engine.call("S/shout", "hi")
+        path = f"/invocations/{answer.headers['x-restate-id']}/journal"
+        part = (await engine.admin.get(path, params={"from": 1, "limit": 1})).json()
+        refused = [
+            await engine.admin.get(path, params={name: "-1"}) for name in ("from", "limit", "value_bytes_max")
+        ]
+    (step,) = part["steps"]
+    assert (part["entries"], part["next"]) == (4, 3)
+    assert (step["index"], step["kind"], step["name"], step["completed"]) == (1, "run", "upper", True)
+    assert (base64.b64decode(step["value"]), step["value_bytes"]) == (b'"HI"', 4)
+    assert step["started_at"] <= step["ended_at"]
+    assert [each.status_code for each in refused] == [400, 400, 400]
 
 
 async def test_a_description_joins_commands_to_what_completed_them(start_engine) -> None:

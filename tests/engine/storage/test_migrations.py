@@ -10,6 +10,8 @@ import pytest
 from perdure.engine.core.model import Entry
 from perdure.engine.storage import migrations
 from perdure.engine.storage.connection import FILE_NAME
+from perdure.engine.storage.invocation_list import Wanted, counts
+from perdure.engine.storage.read_only import read_only
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import StoreFailed, StoreTooNew
 
@@ -56,3 +58,23 @@ def test_a_step_that_fails_leaves_nothing_of_itself(older, monkeypatch: pytest.M
     assert look(data_dir, "SELECT name FROM sqlite_master WHERE name = 'half'") == []
     with pytest.raises(StoreTooNew), SqliteStore.open(data_dir):  # for this version is the older one now
         pass
+
+
+def test_invocations_of_before_are_in_the_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "_STEPS", migrations._STEPS[:2])
+        with SqliteStore.open(tmp_path):
+            pass
+    raw = sqlite3.connect(tmp_path / FILE_NAME)
+    for name, failure in (("a", None), ("b", '{"code": 500, "message": "x", "metadata": []}')):
+        raw.execute(
+            "INSERT INTO invocation (id, service, handler, key, status, created_at_ms, modified_at_ms, "
+            "attempt, retry_count, failed_at_length, exclusive, result_failure) "
+            "VALUES (?, 'S', 'h', '', 'completed', 1, 1, 1, 0, 0, 0, ?)",
+            (name, failure),
+        )
+    raw.commit()
+    raw.close()
+    with SqliteStore.open(tmp_path):
+        found = read_only(tmp_path / FILE_NAME, lambda file: counts(file, Wanted(), 10))
+    assert (found["succeeded"], found["failed"]) == (1, 1)

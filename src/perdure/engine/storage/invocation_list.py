@@ -6,6 +6,7 @@ some milliseconds for each 10,000 invocations, and for `read_only`, not for the 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -20,6 +21,7 @@ VALUE_BYTES_MAX = 8_000
 """Of a result, in a list."""
 
 _TARGET = "iif(key = '', service || '/' || handler, service || '/' || key || '/' || handler)"
+_OF_ID = re.compile("[0-9A-Za-z_]+")
 _RESULT_CUT = f"substr(result_value, 1, {VALUE_BYTES_MAX})"
 _SELECTED = ", ".join(_RESULT_CUT if name == "result_value" else name for name in COLUMNS)
 _JOURNAL_LENGTH = "(SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = invocation.id)"
@@ -137,10 +139,17 @@ def _condition(wanted: Wanted) -> tuple[str, list[object]]:
             ask(f"{column} = ?", value)
     if wanted.text:
         pattern = f"%{_escaped(wanted.text)}%"
-        columns = ("id", _TARGET, "idempotency_key")
+        columns = _searched(wanted.text)
         either = " OR ".join(f"{column} LIKE ? ESCAPE '!'" for column in columns)
         ask(f"({either})", *[pattern] * len(columns))
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
+
+
+def _searched(text: str) -> tuple[str, ...]:
+    """Only what can hold the text: to put a target together costs more than to search its parts."""
+    of_target = (_TARGET,) if "/" in text else ("service", "key", "handler")
+    of_id = ("id",) if _OF_ID.fullmatch(text) else ()
+    return (*of_target, *of_id, "idempotency_key")
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,72 @@
+"""A journal in parts."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+from perdure.engine.core.model import Entry
+from perdure.engine.storage.connection import FILE_NAME
+from perdure.engine.storage.journal_pages import JournalPage, command_position, page
+from perdure.engine.storage.read_only import read_only
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
+
+
+def run(number: int) -> Entry:
+    return Entry(MessageType.RUN, pb.RunCommand(result_completion_id=number).SerializeToString(), number)
+
+
+def result(number: int, content: bytes = b"1") -> Entry:
+    message = pb.Notification(completion_id=number, value=pb.Value(content=content))
+    return Entry(MessageType.RUN_COMPLETION, message.SerializeToString(), 100 + number)
+
+
+def pages(tmp_path: Path, entries: list[Entry], start: int, limit: int, bytes_max: int = 1024) -> JournalPage:
+    with SqliteStore.open(tmp_path) as store:
+        store.transact(lambda: [store.append("a", entry) for entry in entries])  # type: ignore[arg-type, return-value]
+        return read_only(tmp_path / FILE_NAME, lambda file: page(file, "a", start, limit, bytes_max))
+
+
+def test_completions_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    cancel = Entry(MessageType.SIGNAL, pb.Notification(signal_id=1).SerializeToString(), 0)
+    journal = [run(1), run(2), run(3), result(3), cancel, run(4), result(1), result(4)]
+    found = pages(tmp_path, journal, 0, 2)
+    assert ([line.index for line in found.lines], found.next, found.length) == ([0, 1], 2, 8)
+    assert {number: line.index for number, line in found.completions.items()} == {1: 6}
+
+
+def test_a_page_from_the_middle_on(tmp_path: Path) -> None:
+    found = pages(tmp_path, [run(1), run(2), result(2), result(1), run(3), result(3)], 1, 10)
+    assert ([line.index for line in found.lines], found.next) == ([1, 4], None)
+    assert {number: line.index for number, line in found.completions.items()} == {2: 2, 3: 5}
+    with SqliteStore.open(tmp_path):
+        beyond = read_only(tmp_path / FILE_NAME, lambda file: page(file, "a", 99, 10, 1024))
+    assert (beyond.lines, beyond.length, beyond.next) == ([], 6, None)
+
+
+def test_where_a_command_stands(tmp_path: Path) -> None:
+    pages(tmp_path, [run(1), result(1), run(2), result(2)], 0, 1)
+    with SqliteStore.open(tmp_path):
+        found = [
+            read_only(tmp_path / FILE_NAME, lambda file, index=index: command_position(file, "a", index))
+            for index in (0, 1, 2, None)
+        ]
+    assert found == [0, 2, None, None]
+
+
+def test_a_value_of_32_mb_is_in_memory_once_and_then_cut(tmp_path: Path) -> None:
+    size = 32 * 1024 * 1024
+    with SqliteStore.open(tmp_path) as store:
+        store.transact(lambda: [store.append("a", each) for each in (run(1), result(1, b"x" * size))])  # type: ignore[arg-type, return-value]
+    with SqliteStore.open(tmp_path):
+        tracemalloc.start()
+        try:
+            found = read_only(tmp_path / FILE_NAME, lambda file: page(file, "a", 0, 10, 1024))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    completion = found.completions[1]
+    assert (len(completion.message.value.content), completion.whole_bytes) == (1024, {"Value.content": size})
+    assert peak < 1.1 * size
