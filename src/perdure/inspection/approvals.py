@@ -29,6 +29,13 @@ _INVOCATIONS_A_QUERY = 200
 _COMPLETION_ID = re.compile(r'"completion_id":(\d+)')
 _RECORDED_WITHIN_S = 10.0
 
+_WITHOUT_A_JOURNAL = "'scheduled', 'inboxed'"
+# One that sleeps for years is not read again and again. Signals up to 16 are the protocol's own, 1 is cancel.
+_MAY_WAIT_FOR_A_HUMAN = (
+    f"status NOT IN ('completed', {_WITHOUT_A_JOURNAL}) AND (status <> 'suspended' "
+    "OR suspended_waiting_for_signals IS NULL OR array_max(suspended_waiting_for_signals) > 16)"
+)
+
 Status = Literal["pending", "approved", "rejected", "no decision", "expired", "ended"]
 
 
@@ -116,15 +123,18 @@ class Approval:
 
 async def pending(api: AdminApi) -> list[Approval]:
     """What waits for a human now, longest first."""
-    told = await api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'")
+    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE {_MAY_WAIT_FOR_A_HUMAN}")
     found = [each for each in await _all_approvals(api, told.rows) if each.status == "pending"]
     return sorted(found, key=lambda approval: approval.asked_at)
 
 
 async def recent(api: AdminApi, limit: int = 20) -> list[Approval]:
-    """What waits no longer, newest first: of what is under way, and of the newest invocations."""
+    """What waits no longer, newest first: of what moved last, and of the newest invocations."""
     under_way, newest = await asyncio.gather(
-        api.query("SELECT id, target, status FROM sys_invocation WHERE status <> 'completed'"),
+        api.query(
+            f"SELECT id, target, status FROM sys_invocation WHERE status NOT IN ({_WITHOUT_A_JOURNAL}) "
+            f"AND status <> 'completed' ORDER BY modified_at DESC LIMIT {_INVOCATIONS_A_QUERY}"
+        ),
         invocation_list.page(api, limit=_INVOCATIONS_A_QUERY),
     )
     rows = {each.id: {"id": each.id, "target": each.target, "status": each.status} for each in newest.items}
