@@ -94,7 +94,7 @@ TICKS: list[tuple[list[Span], float, Span, int, list[str]]] = [
     ([(0, HOUR)], HOUR, (0, 1), 3, ["10 min", "30 min", "50 min"]),
     ([(0, 1000)], 1000, (0.5, 0.51), 2, ["502 ms", "508 ms"]),
     # after a break the count is of its end
-    ([(0, 1000), (DAY, DAY + 1000)], DAY + 1000, (0, 1), 6, ["200 ms", "1 s", "+200 ms", "+1 s"]),
+    ([(0, 1000), (DAY, DAY + 1000)], DAY + 1000, (0, 1), 6, ["200 ms", "800 ms", "+200 ms", "+800 ms"]),
 ]
 
 

@@ -5,7 +5,7 @@
 // shortened, and all of them together get no more room than what runs. So one look shows both.
 
 /** The room that stretches without work may take, as a multiple of the room of the work: twice. */
-const IDLE_ROOM = 0.4;
+const IDLE_ROOM = 0.25;
 /** A break so many times as long as what lies between two ticks starts the count anew. */
 const COUNT_ANEW = 50;
 
