@@ -13,8 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 import travel_desk
+from axe import faults
 from browser import REQUIRED_BY_ENV, WHY_MISSING, find_browser
-from chromium import HEIGHTS, Chromium, Screenshot, Tab, chromium
+from chromium import HEIGHTS, Chromium, Screenshot, Tab, Theme, chromium
 
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.server import EngineServer
@@ -22,7 +23,7 @@ from perdure.inspection.admin_api import AdminApi
 
 ANY_FREE_PORT = "127.0.0.1:0"
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
-THEMES = ("light", "dark")
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,16 +89,19 @@ async def tab(browser: Chromium, ui: str) -> AsyncIterator[Tab]:
 def screenshot() -> Screenshot:
     """`await screenshot(tab, "overview")` writes four of build/screenshots/overview-<width>-<theme>.png.
 
-    It checks that the page does not scroll sideways, and leaves the tab 1440 px wide and light.
+    It checks that the page does not scroll sideways and that axe-core finds no serious fault in it, in the
+    light on a screen and in the dark on a phone. It leaves the tab 1440 px wide and light.
     """
 
     async def take(tab: Tab, name: str) -> None:
         for width in HEIGHTS:
             for theme in THEMES:
-                await tab.look(width, theme)  # type: ignore[arg-type]
+                await tab.look(width, theme)
                 await tab.picture(SCREENSHOTS / f"{name}-{width}-{theme}.png")
             wide = await tab.js("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} px wide on a screen of {width}"
+        assert await faults(tab) == [], f"{name} on a phone, dark"
         await tab.look(1440, "light")
+        assert await faults(tab) == [], f"{name} on a screen, light"
 
     return take
