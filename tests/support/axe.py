@@ -24,7 +24,8 @@ async def faults(tab: Tab) -> list[str]:
         await tab.js(f"{SCRIPT.read_text()}; true")
     found: list[dict[str, Any]] = await tab.js(
         """axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.map(
-            ({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.slice(0, 5).map((it) => it.html)})))"""
+            ({id, impact, help, nodes}) =>
+                ({id, impact, help, nodes: nodes.slice(0, 5).map((it) => it.html)})))"""
     )
     return [
         f"{each['id']} ({each['impact']}): {each['help']}: {each['nodes']}"
