@@ -55,7 +55,8 @@ async def test_it_shows_what_the_server_runs(
         ):
             await ingress.post(path, json=body)
     await tab.wait_for_text("restate-server", "#engine-state")
-    await tab.wait_for_text("the shop's API answered 503", ".attention")
+    await tab.wait_for_text("paused", ".attention")
+    await tab.wait_for_text("pay", ".attention")
     await tab.wait_for_text("Booking", "#activity")
     await screenshot(tab, "restate-overview")
     await tab.goto(f"{ui}/invocations?service=Desk")
