@@ -10,7 +10,7 @@ import restate
 from agents import Agent, Runner, function_tool
 from pydantic import BaseModel, Field
 
-from perdure import DurableSession, publish
+from perdure import DurableRunner, DurableSession, publish
 from perdure.openai import durable
 from perdure.testing.scripted_model import Input, ScriptedModel, ToolCall
 
@@ -154,10 +154,9 @@ async def ask(ctx: restate.Context, question: str) -> str:
 
 
 @companion.handler()
-@durable
 async def say(ctx: restate.ObjectContext, message: str) -> str:
     """Talk with a friend who remembers."""
-    result = Runner.run_streamed(friend, message, session=DurableSession())
+    result = DurableRunner.run_streamed(friend, message, session=DurableSession())
     async for _ in result.stream_events():
         pass
     return str(result.final_output)

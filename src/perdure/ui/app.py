@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from perdure.inspection.admin_api import AdminApi
 from perdure.ui import (
     approvals,
+    chat,
     deployments,
     engine_state,
     invocation,
@@ -41,6 +42,7 @@ PAGES = (
     state_entry,
     playground,
     watch,
+    chat,
     services,
     deployments,
     sql,

@@ -86,6 +86,9 @@ class Transcript:
             case "approval":
                 self.activity = "waiting for a human"
                 yield self._part("approval", f"e{event.index}", facts, depth).id
+                if (call := self._parts.get(f"call-{facts.get('call_id')}")) is not None:
+                    call.facts = {**call.facts, "waits": True}
+                    yield call.id
             case "output":
                 if (part := self._output(f"e{event.index}", facts.get("value"))) is not None:
                     yield part.id
