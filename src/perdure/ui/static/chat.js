@@ -1,5 +1,6 @@
 // A conversation: each turn that goes on is watched, one after the other; a message is posted, and the turns that
 // are new are taken from the page that answers.
+import { tell } from "./clock.js";
 import { watch } from "./watch.js";
 
 const turns = document.getElementById("turns");
@@ -26,6 +27,7 @@ async function say() {
   composer.elements.nonce.value = fresh.elements.nonce.value;
   message.value = "";
   document.getElementById("nothing-said").hidden = true;
+  tell();
   watchAll();
   toTheEnd();
 }
