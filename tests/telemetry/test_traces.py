@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 import traced_shop
@@ -126,11 +127,14 @@ async def test_a_failure_is_an_error_of_the_invocation_and_of_its_attempt(
 async def test_a_run_whose_process_is_killed_is_one_trace_and_no_span_ends_twice(
     shop: EmbeddedEngine, receiver: OtlpReceiver, directory: Path
 ) -> None:
-    (directory / "hold").touch()
+    (hold := directory / "hold").touch()
     async with httpx2.AsyncClient(base_url=shop.ingress_url, timeout=30) as client:
         sent = await client.post("/Shop/ask/send", json="socks?", headers={"idempotency-key": "killed"})
         invocation_id = sent.json()["invocationId"]
         await receiver.until("chat")
+        with anyio.fail_after(20):
+            while hold.exists():  # noqa: ASYNC110 - the tool takes it away
+                await anyio.sleep(0.01)
         await shop.restart()
         attached = await client.get(f"/restate/invocation/{invocation_id}/attach")
         assert attached.json() == "seven"

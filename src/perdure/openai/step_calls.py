@@ -22,6 +22,9 @@ _BY = ("agent", "model")
 _CALLS = Counter("perdure_model_calls", "Model calls that were answered.", _BY)
 _TOKENS = Counter("perdure_model_tokens", "Tokens of answered model calls.", (*_BY, "type"))
 
+_AGENTS_MAX = 200
+_agents: set[str] = set()  # a program may make up names as it runs, and each would be a time series for ever
+
 
 async def of_model(ask: Callable[[], Awaitable[A]]) -> A:
     """Await `ask()`, which asks a model or fetches what it has answered."""
@@ -44,6 +47,8 @@ async def of_model(ask: Callable[[], Awaitable[A]]) -> A:
 
 def _answered(answer: ModelResponse, agent: str, model: str, span: trace.Span) -> None:
     usage = answer.usage
+    agent = agent if len(_agents) < _AGENTS_MAX or agent in _agents else "other"
+    _agents.add(agent)
     _CALLS.labels(agent, model).inc()
     _TOKENS.labels(agent, model, "input").inc(usage.input_tokens)
     _TOKENS.labels(agent, model, "output").inc(usage.output_tokens)

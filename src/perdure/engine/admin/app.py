@@ -14,6 +14,7 @@ from perdure.engine.admin import api_version
 from perdure.engine.admin.deployments import DeploymentRoutes
 from perdure.engine.admin.errors import EXCEPTION_HANDLERS
 from perdure.engine.admin.invocations import InvocationRoutes
+from perdure.engine.admin.metrics import metrics_route
 from perdure.engine.admin.query import query_route
 from perdure.engine.admin.services import ServiceRoutes
 from perdure.engine.admin.verbs import VerbRoutes
@@ -29,6 +30,7 @@ def admin_app(engine: Engine, ingress_url: str, queries: QueryProcesses | None =
     routes = api_version.versioned(
         [*_routes(engine, ingress_url), *([query_route(queries)] if queries else [])]
     )
+    routes.append(metrics_route(engine))
     return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
 
 

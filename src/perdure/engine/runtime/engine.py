@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from perdure.engine.core.actions import (
     AbortAttempt,
@@ -26,6 +26,7 @@ from perdure.engine.core.model import TimerKind
 from perdure.engine.runtime.attempt_log import AttemptLog
 from perdure.engine.runtime.failure_log import FailureLog
 from perdure.engine.runtime.invoker import Invoker
+from perdure.engine.runtime.metrics import EngineMetrics
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.runtime.processor import Processor
 from perdure.engine.runtime.publishing import Publishing
@@ -47,6 +48,19 @@ logger = logging.getLogger(__name__)
 
 RECOVER_DELAY_S = 1.0
 """After the disk refused a write, the attempts that it cost start again so much later."""
+
+
+class Load(NamedTuple):
+    """Attempts under way and waiting for a place, clients that wait for results and for events; and what was
+    stored since the engine started."""
+
+    attempts: int
+    waiting: int
+    clients: int
+    readers: int
+    journal_entries: int
+    journal_bytes: int
+    stream_events: int
 
 
 def wall_clock_ms() -> int:
@@ -73,6 +87,7 @@ class Engine:
     requests: Requests
     registry: Registry
     publishing: Publishing
+    metrics: EngineMetrics
 
     def __init__(
         self,
@@ -91,7 +106,8 @@ class Engine:
     async def __aenter__(self) -> Engine:
         identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
-        self._attempt_log = AttemptLog(self.store, [FailureLog(), EngineSpans()])
+        self.metrics = EngineMetrics(self.store)
+        self._attempt_log = AttemptLog(self.store, [FailureLog(), EngineSpans(), self.metrics])
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed, self._committed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms, identity)
@@ -140,6 +156,18 @@ class Engine:
         deployment = await self.registry.register_app(transport, name)
         return deployment, self._recover(deployment)
 
+    def load(self) -> Load:
+        """What this process has in hand."""
+        clients, readers = self.requests.waiting()
+        return Load(
+            *self._invoker.attempts(),
+            clients,
+            readers,
+            self.store.journals.entries_appended,
+            self.store.journals.bytes_appended,
+            self.store.streams.events_added,
+        )
+
     def flush(self) -> None:
         """Apply every input that is queued, now."""
         self._processor.flush()
@@ -164,6 +192,7 @@ class Engine:
 
     def _committed(self, batch: list[Input], actions: list[Action], took_s: float) -> None:
         self._attempt_log.committed(batch, actions, self.clock_ms())
+        self.metrics.committed(batch, took_s)
 
     def _perform(self, action: Action) -> None:
         self._perform_of[type(action)](action)

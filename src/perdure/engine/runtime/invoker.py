@@ -262,6 +262,10 @@ class Invoker:
             attempt.stop()
             self._forget(attempt)
 
+    def attempts(self) -> tuple[int, int]:
+        """How many are under way, and how many wait for a place."""
+        return len(self._attempts), len(self._waiting)
+
     def is_attempting(self, invocation_id: str) -> bool:
         """Is there an attempt under way, or waiting for a place?"""
         return invocation_id in self._attempts or invocation_id in self._waiting

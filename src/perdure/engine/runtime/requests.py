@@ -184,6 +184,11 @@ class Requests:
         if self._is_closed:
             raise _gone()
 
+    def waiting(self) -> tuple[int, int]:
+        """How many wait for a result, and for an event."""
+        results, events = list(self._waiting.values()), list(self._reading.values())
+        return sum(map(len, results)), sum(map(len, events))
+
     # ---- from the engine
 
     def close(self) -> None:

@@ -19,6 +19,8 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lengths: dict[str, int] = {}
+        self.entries_appended = self.bytes_appended = 0
+        """Since the file was opened."""
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         position = self.length(invocation_id)
@@ -26,6 +28,8 @@ class Journal:
             _APPEND, (invocation_id, position, entry.type, entry.payload, entry.appended_at_ms)
         )
         self._lengths[invocation_id] = position + 1
+        self.entries_appended += 1
+        self.bytes_appended += len(entry.payload)
 
     def read(self, invocation_id: str) -> list[Entry]:
         return [Entry(*row) for row in self._connection.execute(_READ, (invocation_id,))]

@@ -27,6 +27,8 @@ class Streams:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.events_added = 0
+        """Since the file was opened."""
 
     def length(self, invocation_id: str, stream: str) -> int:
         (length,) = self._connection.execute(_LENGTH, (invocation_id, stream)).fetchone()
@@ -39,6 +41,7 @@ class Streams:
     def add(
         self, invocation_id: str, stream: str, source: str, state: SourceState, events: Sequence[StreamEvent]
     ) -> None:
+        self.events_added += len(events)
         self._connection.execute(
             "INSERT OR REPLACE INTO stream_source VALUES (?, ?, ?, ?, ?, ?)",
             (invocation_id, stream, source, json.dumps(state.attempt), state.first_index, state.count),

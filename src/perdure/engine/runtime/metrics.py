@@ -1,0 +1,91 @@
+"""The engine's metrics for Prometheus: what happened since it started.
+
+Labels are services, handlers and outcomes; never ids or keys. What the store knows is not counted here but
+read from it when somebody asks (see `engine/admin/metrics.py`).
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from perdure.engine.core.inputs import Input, Progress
+from perdure.engine.core.model import Failure, Invocation
+from perdure.engine.runtime.attempt_log import AttemptOver
+from perdure.engine.storage.sqlite_store import SqliteStore
+from perdure.protocol.session import RunProposed
+
+_OF = ("service", "handler")
+_DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
+_COMMITS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1)
+_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class EngineMetrics:
+    """Of one engine, in a registry of its own. See `attempt_log.Watcher`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.registry = own = CollectorRegistry()
+        self._completed = Counter(
+            "perdure_invocations_completed",
+            "Invocations that have completed.",
+            (*_OF, "outcome"),
+            registry=own,
+        )
+        self._durations = Histogram(
+            "perdure_invocation_duration_seconds",
+            "From the request to the result; waiting and suspended time is part of it.",
+            _OF,
+            buckets=_DURATIONS_S,
+            registry=own,
+        )
+        self._attempts = Counter(
+            "perdure_attempts_ended", "Attempts that have ended.", (*_OF, "outcome"), registry=own
+        )
+        self._attempt_seconds = Histogram(
+            "perdure_attempt_duration_seconds",
+            "Of attempts.",
+            _OF,
+            buckets=_DURATIONS_S,
+            registry=own,
+        )
+        self._steps = Counter("perdure_steps", "Results of steps that were journaled.", _OF, registry=own)
+        self._commits = Histogram(
+            "perdure_commit_duration_seconds",
+            "Of one transaction: its rules and its fsync.",
+            buckets=_COMMITS_S,
+            registry=own,
+        )
+        self._batches = Histogram(
+            "perdure_commit_inputs",
+            "Inputs that shared one transaction.",
+            buckets=_BATCHES,
+            registry=own,
+        )
+
+    def committed(self, batch: list[Input], took_s: float) -> None:
+        """One transaction is on disk."""
+        self._commits.observe(took_s)
+        self._batches.observe(len(batch))
+        for event in batch:
+            if isinstance(event, Progress):
+                results = sum(isinstance(said, RunProposed) for said in event.events)
+                if results and (invocation := self._store.invocation(event.id)) is not None:
+                    self._steps.labels(*_of(invocation)).inc(results)
+
+    def attempt_over(self, over: AttemptOver) -> None:
+        labels = _of(over.invocation)
+        self._attempts.labels(*labels, over.outcome.value).inc()
+        began_at_ms = over.invocation.last_start_at_ms
+        if began_at_ms is not None:
+            self._attempt_seconds.labels(*labels).observe(max(over.ended_at_ms - began_at_ms, 0) / 1000)
+
+    def completed(self, invocation: Invocation) -> None:
+        outcome = "failed" if isinstance(invocation.result, Failure) else "succeeded"
+        self._completed.labels(*_of(invocation), outcome).inc()
+        took_ms = (invocation.completed_at_ms or invocation.created_at_ms) - invocation.created_at_ms
+        self._durations.labels(*_of(invocation)).observe(max(took_ms, 0) / 1000)
+
+
+def _of(invocation: Invocation) -> tuple[str, str]:
+    return invocation.target.service, invocation.target.handler
