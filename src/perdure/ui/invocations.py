@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from starlette.datastructures import QueryParams
@@ -30,6 +31,7 @@ SINCE = {
 WAITING = frozenset({"scheduled", "pending", "suspended", "backing-off"})
 STATUS_GROUPS = {"waiting": WAITING, "unfinished": WAITING | {"running", "paused"}}
 """Choices beside the statuses themselves."""
+TABS = ("running", "waiting", "paused", "failed", "succeeded")
 FIELDS = ("q", "status", "service", "handler", "key", "since", "after", "before")
 
 
@@ -38,18 +40,15 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         given = {name: value for name in FIELDS if (value := request.query_params.get(name, "").strip())}
         wanted = filter_of(given)
         cursor = request.query_params.get("cursor")
-        found, total, services = await asyncio.gather(
-            invocation_list.page(api, wanted, cursor, PAGE_SIZE),
-            invocation_list.count(api, wanted),
-            api.services(),
+        found, counts, services = await asyncio.gather(
+            invocation_list.page(api, wanted, cursor, PAGE_SIZE), _counts(api, wanted), api.services()
         )
         return page(
             request,
             "invocations.html",
             given=given,
             found=found.items,
-            total=total,
-            count_max=invocation_list.COUNT_MAX,
+            tabs=[_tab(request, given, counts, name) for name in (None, *TABS)],
             services=services,
             statuses=(*STATUS_GROUPS, *invocation_list.STATUSES),
             since={name: words for name, (words, _) in SINCE.items()},
@@ -60,6 +59,30 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         )
 
     return [Route("/invocations", invocations)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A status to choose, and how many there are of it; None: that would take too long to tell."""
+
+    name: str
+    href: str
+    is_current: bool
+    amount: int | None
+
+
+def _tab(request: Request, given: dict[str, str], counts: Mapping[str, int] | None, name: str | None) -> Tab:
+    href = url(request, "invocations", **{**given, "status": name})
+    statuses = counts or {} if name is None else STATUS_GROUPS.get(name, frozenset({name}))
+    amount = None if counts is None else sum(counts.get(status, 0) for status in statuses)
+    return Tab(name or "all", href, given.get("status") == name, amount)
+
+
+async def _counts(api: AdminApi, wanted: InvocationFilter) -> Mapping[str, int] | None:
+    """Of each status, whichever is wanted. A text is in no index: each row would be read."""
+    if wanted.text is not None:
+        return None
+    return await invocation_list.counts(api, replace(wanted, status=None))
 
 
 def filter_of(given: dict[str, str]) -> InvocationFilter:

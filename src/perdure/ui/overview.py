@@ -13,7 +13,7 @@ from perdure.errors import RequestError
 from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
-from perdure.inspection.invocation_list import COUNT_MAX, InvocationFilter, count
+from perdure.inspection.invocation_list import InvocationFilter, counts
 from perdure.inspection.invocation_list import page as page_of
 from perdure.inspection.records import Invocation
 from perdure.ui import activity
@@ -36,19 +36,18 @@ APPROVALS_TIMEOUT_S = 3
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def overview(request: Request) -> Response:
-        amounts, services, deployments, troubled = await asyncio.gather(
-            asyncio.gather(*(count(api, InvocationFilter(status=each)) for each in COUNTED.values())),
+        by_status, services, deployments, troubled = await asyncio.gather(
+            counts(api),
             api.services(),
             api.deployments(),
             asyncio.gather(*(_newest(api, status) for status in NEEDS_SOMEBODY)),
         )
-        counts = dict(zip(COUNTED, amounts, strict=True))
-        waiting = await _pending(api) if counts["running"] + counts["waiting"] else []
+        amounts = {name: sum(by_status.get(each, 0) for each in of) for name, of in COUNTED.items()}
+        waiting = await _pending(api) if amounts["running"] + amounts["waiting"] else []
         return page(
             request,
             "overview.html",
-            counts=counts,
-            count_max=COUNT_MAX,
+            counts=amounts,
             services=services,
             deployments=deployments,
             approvals=waiting,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import unicodedata
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlencode
+
+from perdure.inspection.invocation_filter import COUNT_MAX
 
 VALUE_CHARS_MAX = 4_096
 """What is shown of a value; the rest is a download."""
 
 IN_PROCESS = "in-process://engine/"
-_BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def iso(at: datetime) -> str:
@@ -58,6 +62,11 @@ def number(value: float) -> str:
     return f"{value / 1000:,.1f}k" if abs(value) < 999_950 else f"{value / 1_000_000:,.1f}M"
 
 
+def count(amount: int) -> str:
+    """`1,234`, and `10,000+` where counting ended."""
+    return f"{COUNT_MAX - 1:,}+" if amount >= COUNT_MAX else f"{amount:,}"
+
+
 def usd(amount: float) -> str:
     """Cents where they count, more digits where they do not: `$12.40`, `$0.0031`."""
     if 0 < amount < 0.0001:
@@ -67,16 +76,12 @@ def usd(amount: float) -> str:
 
 def plain(value: str) -> str:
     """Text that cannot reorder or hide what stands beside it: controls are shown as pictures."""
-    return "".join(_shown(char) for char in value)
+    return _CONTROLS.sub(_picture, value)
 
 
-def _shown(char: str) -> str:
-    point = ord(char)
-    if point < 0x20 and char not in "\n\t":
-        return chr(0x2400 + point)
-    if point in _BIDI or point == 0x7F or 0xD800 <= point < 0xE000:
-        return "␦"
-    return "␦" if unicodedata.category(char) == "Cc" and char not in "\n\t" else char
+def _picture(found: re.Match[str]) -> str:
+    point = ord(found[0])
+    return chr(0x2400 + point) if point < 0x20 else "␦"
 
 
 def readable(value: bytes | str | None) -> str:
@@ -131,6 +136,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "duration": duration,
     "bytes_size": bytes_size,
     "number": number,
+    "count": count,
     "usd": usd,
     "plain": plain,
     "readable": readable,
