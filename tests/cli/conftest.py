@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -9,8 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import engines
 import pytest
 from child_process import PERDURE
+from desk_engine import Command, Desk, Done
+
+from perdure.cli.main import run
 
 AGENT = """
 import asyncio
@@ -143,3 +149,31 @@ def start_perdure(folder: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture(scope="session", params=engines.ENGINES)
+def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    engine = engines.engine(
+        request.param, str(Path(__file__).with_name("desk.py")), tmp_path_factory.mktemp("desk")
+    )
+    try:
+        asyncio.run(engine.start())
+        yield Desk(request.param, engine.ingress_url, engine.admin_url)
+    finally:
+        engine.kill()
+
+
+@pytest.fixture
+def command(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command in this process, against that engine. `typed`: what is on its standard input."""
+    monkeypatch.setenv("PERDURE_ADMIN", desk.admin)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def done(*arguments: str, typed: str = "") -> Done:
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        capsys.readouterr()
+        code = run(arguments)
+        told = capsys.readouterr()
+        return Done(code, told.out, told.err)
+
+    return done

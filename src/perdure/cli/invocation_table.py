@@ -9,12 +9,17 @@ from perdure.cli.terminal import STATUS_STYLES, console, duration, now
 from perdure.inspection.records import Invocation
 
 
-def print_table(invocations: list[Invocation], limit: int) -> None:
-    """Prints them in the order given; says so when there may be more than `limit`."""
+def print_table(invocations: list[Invocation]) -> None:
+    """Prints them in the order given."""
     out = console()
     if not invocations:
         out.print("no invocations")
         return
+    out.print(table_of(invocations))
+
+
+def table_of(invocations: list[Invocation]) -> Table:
+    """In the order given."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("ID", "TARGET", "STATUS"):
         table.add_column(name, no_wrap=True)
@@ -35,9 +40,7 @@ def print_table(invocations: list[Invocation], limit: int) -> None:
             told,
         ]
         table.add_row(*cells[: len(table.columns)])
-    out.print(table)
-    if len(invocations) == limit:
-        out.print(f"the newest {limit}; more with --limit", style="dim")
+    return table
 
 
 def status_text(invocation: Invocation) -> Text:

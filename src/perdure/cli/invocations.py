@@ -1,55 +1,83 @@
-"""`perdure invocations`: what runs, what ran, what it did, and how to end it."""
+"""`perdure invocations`: what runs, what ran, and what it did."""
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
+import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perdure.cli import invocation_verbs
 from perdure.cli.admin import ask, checked_id
+from perdure.cli.completion import complete_invocation
+from perdure.cli.composed_options import composed
+from perdure.cli.exit_codes import FAILED
+from perdure.cli.invocation_filter import Wanted, filter_options
+from perdure.cli.json_output import plain, print_json
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption, JsonOption
 
 if TYPE_CHECKING:
-    from perdure.inspection.admin_api import AdminApi, Verb
+    from perdure.inspection.admin_api import AdminApi
+    from perdure.inspection.invocation_list import InvocationFilter, Page
+    from perdure.inspection.records import Invocation
 
-app = typer.Typer(help="List, describe, cancel and kill invocations.", no_args_is_help=True)
+_PAGE_MAX = 1_000
 
+app = typer.Typer(help="List, describe, watch and act on invocations.", no_args_is_help=True)
 
-class Status(StrEnum):
-    """What `--status` can ask for."""
-
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    BACKING_OFF = "backing-off"
-    SUSPENDED = "suspended"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-
-
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="inv_...", show_default=False)]
-IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="inv_...", show_default=False)]
+IdArgument = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="inv_...", show_default=False, autocompletion=complete_invocation),
+]
+OptionalIdArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="inv_...", show_default=False, autocompletion=complete_invocation),
+]
 
 
 @app.command("list")
+@composed(wanted=filter_options)
 def list_invocations(
-    status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    wanted: Wanted,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
+    cursor: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Go on where an earlier list ended.")
+    ] = None,
+    ids: Annotated[bool, typer.Option("--ids", "-q", help="Print the ids alone, one a line.")] = False,
     as_json: JsonOption = False,
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
-    """List invocations, newest first."""
-    if as_json:
-        asked = {"limit": str(limit)} | ({"status": status} if status else {})
-        answer = ask(admin, lambda api: api.request("GET", "/invocations", asked, expected="invocations"))
-        _print_json(answer["invocations"])
-        return
-    from perdure.cli.invocation_table import print_table
-    from perdure.inspection.invocation_list import InvocationFilter, page
+    """List invocations, newest first.
 
-    wanted = InvocationFilter(status=frozenset({str(status)}) if status else None)
-    print_table(ask(admin, lambda api: page(api, wanted, limit=limit)).items, limit)
+    Example: perdure invocations list --status failed --service Agent --since 2h
+    """
+    chosen = wanted.filter()
+    found = ask(admin, lambda api: _pages(api, chosen, cursor, None if everything else limit))
+    if ids:
+        for each in found.items:
+            typer.echo(each.id)
+    elif as_json:
+        print_json([invocation_json(each) for each in found.items])
+    else:
+        from perdure.cli.invocation_table import print_table
+
+        print_table(found.items)
+    if found.next is not None:
+        typer.echo(f"there are more: --cursor {found.next}, --limit or --all", err=True)
+
+
+async def _pages(api: AdminApi, wanted: InvocationFilter, cursor: str | None, limit: int | None) -> Page:
+    from perdure.inspection.invocation_list import Page, page
+
+    items: list[Invocation] = []
+    while True:
+        left = _PAGE_MAX if limit is None else limit - len(items)
+        part = await page(api, wanted, cursor, min(left, _PAGE_MAX))
+        items += part.items
+        cursor = part.next
+        if cursor is None or len(items) == limit:
+            return Page(items, cursor)
 
 
 @app.command()
@@ -61,38 +89,63 @@ def describe(
     as_json: JsonOption = False,
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
-    """Show an invocation and its journal as a tree, with times and durations."""
+    """Show an invocation and its journal as a tree, with times and durations.
+
+    Example: perdure invocations describe inv_1aeyhOK5cIqW5H8NAD2jfPT5GUQWKQ3Rdv
+    """
     checked_id(invocation_id)
     if as_json:
-        _print_json(
-            ask(admin, lambda api: api.request("GET", f"/invocations/{invocation_id}", expected="id"))
-        )
+        print_json(ask(admin, lambda api: _described(api, invocation_id)))
         return
     from perdure.cli.journal_tree import print_tree, tree_of
 
     print_tree(ask(admin, lambda api: tree_of(api, invocation_id, depth)))
 
 
-@app.command()
-def cancel(invocation_ids: IdsArgument, admin: AdminUrlOption = ADMIN_DEFAULT) -> None:
-    """Ask invocations, and what they have called, to stop: their handlers see it and can clean up."""
-    _change(invocation_ids, "cancel", admin)
+async def _described(api: AdminApi, invocation_id: str) -> dict[str, object]:
+    from perdure.inspection.invocation_list import invocation
+    from perdure.inspection.journal import failures, whole_journal
+
+    return {
+        **invocation_json(await invocation(api, invocation_id)),
+        "steps": await whole_journal(api, invocation_id),
+        "failures": await failures(api, invocation_id),
+    }
 
 
 @app.command()
-def kill(invocation_ids: IdsArgument, admin: AdminUrlOption = ADMIN_DEFAULT) -> None:
-    """End invocations at once: their handlers get no say. Prefer cancel."""
-    _change(invocation_ids, "kill", admin)
+@composed(wanted=filter_options)
+def watch(
+    wanted: Wanted,
+    invocation_id: OptionalIdArgument = None,
+    depth: Annotated[
+        int, typer.Option(min=0, help="How many levels of called invocations to show beneath.")
+    ] = 3,
+    as_json: JsonOption = False,
+    admin: AdminUrlOption = ADMIN_DEFAULT,
+) -> None:
+    """Watch one invocation until it ends, or a list of them. Exits with 1 if that one failed.
+
+    Example: perdure invocations watch --status running
+    """
+    from perdure.cli.invocation_watch import watch_list, watch_one
+
+    if invocation_id is None:
+        watch_list(admin, wanted.filter())
+        return
+    if not wanted.is_everything:
+        raise typer.BadParameter("an ID says already which: leave the filter out")
+    ended = watch_one(admin, checked_id(invocation_id), depth, quiet=as_json)
+    if as_json:
+        print_json(invocation_json(ended))
+    if ended.failed:
+        raise typer.Exit(FAILED)
 
 
-def _change(invocation_ids: list[str], verb: Verb, admin: str) -> None:
-    async def change(api: AdminApi) -> None:
-        for invocation_id in invocation_ids:
-            await api.change(checked_id(invocation_id), verb)
-            typer.echo(f"{verb} of {invocation_id} accepted")
-
-    ask(admin, change)
+def invocation_json(invocation: Invocation) -> dict[str, object]:
+    """Its fields, and `state`: its status, or how it ended."""
+    fields = {field.name: getattr(invocation, field.name) for field in dataclasses.fields(invocation)}
+    return dict(plain({**fields, "state": invocation.state}))
 
 
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+invocation_verbs.add_to(app)

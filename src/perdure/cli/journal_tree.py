@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -56,19 +57,19 @@ async def tree_of(api: AdminApi, invocation_id: str, depth: int) -> Node:
 
 
 def print_tree(node: Node) -> None:
-    out = console()
-    invocation = node.invocation
-    out.print(Text(invocation.id, style="bold"))
+    console().print(rendered(node))
+
+
+def rendered(node: Node) -> Group:
+    """The facts of the invocation, and its tree."""
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value in _facts(invocation):
+    for name, value in _facts(node.invocation):
         facts.add_row(name, value)
-    out.print(facts)
-    out.print()
-    tree = Tree(Text(invocation.target, style="bold"), guide_style="dim")
+    tree = Tree(Text(node.invocation.target, style="bold"), guide_style="dim")
     _grow(tree, node)
-    out.print(tree)
+    return Group(Text(node.invocation.id, style="bold"), facts, "", tree)
 
 
 def _facts(invocation: Invocation) -> Iterator[tuple[str, Text]]:

@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
@@ -18,12 +19,17 @@ from perdure.cli import (
     approvals,
     backup,
     chat,
+    deployments,
     doctor,
     engine,
+    event_log,
     gateway,
     handler_process,
     invocations,
     serve,
+    services,
+    sql,
+    state,
     ui,
     up,
     vacuum,
@@ -48,6 +54,11 @@ app.command()(ui.ui)
 app.command(hidden=True)(handler_process.handlers)
 app.add_typer(invocations.app, name="invocations")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(services.app, name="services")
+app.add_typer(deployments.app, name="deployments")
+app.add_typer(state.app, name="state")
+app.command()(sql.sql)
+app.command()(event_log.logs)
 app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(vacuum.vacuum)
@@ -55,19 +66,27 @@ app.command()(version.version)
 
 
 def main() -> NoReturn:
-    """Entry point. A mistake is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it."""
+    """Entry point."""
+    _exit(run())
+
+
+def run(arguments: Sequence[str] | None = None) -> object:
+    """Run one command, of this process's own arguments by default, and return its exit code.
+
+    A mistake is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it.
+    """
     try:
-        app()
+        app(arguments, prog_name="perdure")
     except PerdureError as error:
         if os.environ.get("PERDURE_TRACEBACK"):
             traceback.print_exc()
         print(f"perdure: {error}", file=sys.stderr)
-        _exit(exit_code_of(error))
+        return exit_code_of(error)
     except KeyboardInterrupt:
-        _exit(INTERRUPTED)
+        return INTERRUPTED
     except SystemExit as ended:  # how typer ends every command
-        _exit(ended.code)
-    _exit(0)
+        return ended.code
+    return 0
 
 
 def _exit(code: object) -> NoReturn:

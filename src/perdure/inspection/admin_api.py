@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -40,6 +40,15 @@ class Rows:
 
     columns: list[str]
     rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What came of a verb for one of many invocations. new_id: of a restart. error: why it was refused."""
+
+    id: str
+    new_id: str | None
+    error: str | None
 
 
 class AdminApi:
@@ -98,6 +107,35 @@ class AdminApi:
         answer = await self.request("PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}", query)
         new_id: str | None = answer.get("new_invocation_id")
         return new_id
+
+    async def change_many(
+        self,
+        invocation_ids: Sequence[str],
+        verb: Verb,
+        *,
+        deployment: str | None = None,
+        from_index: int | None = None,
+    ) -> list[Changed]:
+        """As `change`, for up to 1,000 in one request; one that is refused does not keep the others.
+        from_index is for one id alone.
+        """
+        if len(invocation_ids) == 1:
+            try:
+                new_id = await self.change(
+                    invocation_ids[0], verb, deployment=deployment, from_index=from_index
+                )
+            except RequestError as error:
+                return [Changed(invocation_ids[0], None, error.message)]
+            return [Changed(invocation_ids[0], new_id, None)]
+        body: dict[str, object] = {"invocation_ids": list(invocation_ids)}
+        if deployment is not None:
+            body["deployment"] = deployment
+        path = f"/internal/invocations_batch_operations/{verb}"
+        answer = await self.request("POST", path, body=body, expected="succeeded")
+        return [
+            *(_succeeded(each) for each in answer["succeeded"]),
+            *(Changed(each["invocation_id"], None, each["error"]) for each in answer["failed"]),
+        ]
 
     async def query(self, sql: str) -> Rows:
         """The rows of a SQL query: see docs/guide/sql.md for the tables."""
@@ -176,6 +214,12 @@ class AdminApi:
             f"what answers at {self.url} is not an engine's admin API (status {response.status_code}): "
             "is --admin the right address?"
         )
+
+
+def _succeeded(each: Any) -> Changed:
+    if isinstance(each, str):
+        return Changed(each, None, None)
+    return Changed(each["old_invocation_id"], each["new_invocation_id"], None)
 
 
 def _url(address: str) -> str:

@@ -131,6 +131,18 @@ async def write_entry(
     raise RequestError(409, f"the state of {service}/{key} changes faster than it can be edited: try again")
 
 
+async def edit(
+    api: AdminApi, service: str, key: str, changes: Mapping[str, bytes | None], version: str | None = None
+) -> bool:
+    """Set or, with None, remove entries. version: of the state that this was decided on; None: whatever is
+    there by now. Returns and raises as `write_entry` does."""
+    now = await state(api, service, key)
+    if version not in (None, now.version):
+        raise RequestError(409, f"the state of {service}/{key} has changed since it was read")
+    changed = {name: value for name, value in {**now.entries, **changes}.items() if value is not None}
+    return await _write(api, service, key, changed, now)
+
+
 async def clear(api: AdminApi, service: str, key: str, version: str) -> bool:
     """Remove all entries of a state that is still `version`. Returns and raises as `write_entry` does."""
     now = await state(api, service, key)
