@@ -16,6 +16,12 @@ from perdure.inspection.admin_api import AdminApi
 SERVICE = Path(__file__).parents[1] / "support" / "inspected_service.py"
 
 
+@pytest.fixture(scope="module")
+def service_file() -> Path:
+    """The handlers; a module of tests may have its own."""
+    return SERVICE
+
+
 @pytest.fixture(
     scope="module",
     params=[
@@ -23,13 +29,13 @@ SERVICE = Path(__file__).parents[1] / "support" / "inspected_service.py"
     ],
 )
 async def office(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service_file: Path
 ) -> AsyncIterator[Office]:
     """One of each engine for all tests of a module: each test looks at what it has made itself."""
     directory = tmp_path_factory.mktemp("inspected")
     name: Any = request.param
     async with (
-        running(engine(name, str(SERVICE), directory)) as served,
+        running(engine(name, str(service_file), directory)) as served,
         AdminApi(served.admin_url) as api,
         httpx2.AsyncClient(base_url=served.ingress_url, timeout=30) as ingress,
     ):

@@ -179,7 +179,7 @@ _OF_ANSWER = {"usage", "response_id", "request_id", "raw_usage"}
 
 def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_streamed: bool) -> ModelCall:
     usage = answer.get("usage")
-    usage = usage if isinstance(usage, dict) else _usage_beside(about)
+    usage = usage if isinstance(usage, dict) and "output_tokens" in usage else _usage_beside(about)
     model, usd, response_id = about.get("model"), about.get("usd"), answer.get("response_id")
     items = [item for item in answer.get("output") or () if isinstance(item, dict)]
     messages: list[str] = []
@@ -187,14 +187,14 @@ def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_strea
     reasoning: list[str] = []
     others: list[str] = []
     for item in items:
-        match item:
-            case {"type": "function_call", "name": str(name)}:
-                calls.append(ToolCall(name, _text(item.get("arguments")), _text(item.get("call_id"))))
-            case {"type": "message", "content": list(parts)}:
-                messages.append(" ".join(_texts(parts)))
-            case {"type": "reasoning"}:
+        match _type_of(item):
+            case "function_call":
+                calls.append(ToolCall(*(_text(item.get(name)) for name in ("name", "arguments", "call_id"))))
+            case "message":
+                messages.append(" ".join(_texts(_list(item.get("content")))))
+            case "reasoning":
                 reasoning.extend(_texts([*_list(item.get("summary")), *_list(item.get("content"))]))
-            case {"type": str(kind)}:
+            case str(kind):
                 others.append(kind)
     return ModelCall(
         model=model if isinstance(model, str) else None,
@@ -211,6 +211,12 @@ def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_strea
         is_streamed=is_streamed,
         items=items,
     )
+
+
+def _type_of(item: Mapping[str, Any]) -> object:
+    """Of an item of an answer; it stands at the end, so an item that was cut has none."""
+    likely = {"arguments": "function_call", "summary": "reasoning", "content": "message"}
+    return item.get("type") or next((kind for name, kind in likely.items() if name in item), None)
 
 
 def _usage_beside(about: Mapping[str, Any]) -> dict[str, Any]:
