@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 from datetime import date
+from html.parser import HTMLParser
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
+from perdure.ui.pages import templates
 from perdure.ui.schema_form.actions import changed, settled
 from perdure.ui.schema_form.build import form, without_unread
 from perdure.ui.schema_form.field import Field as Shown
@@ -330,3 +332,52 @@ def test_any_value_is_posted_as_it_was_shown(value: object) -> None:
 @given(JSON, JSON)
 def test_any_schema_shows_any_value(schema: object, value: object) -> None:
     assert posted(JsonSchema(schema), Draft(value)).value == value
+
+
+class Controls(HTMLParser):
+    """What a browser would post of a form that nobody touches."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.pairs: list[tuple[str, str]] = []
+        self._writing: tuple[str, list[str]] | None = None
+        self._select = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = {name: value or "" for name, value in attrs}
+        if tag == "input" and (facts.get("type") != "checkbox" or "checked" in facts):
+            self.pairs.append((facts["name"], facts["value"]))
+        elif tag == "select":
+            self._select = facts["name"]
+        elif tag == "option" and "selected" in facts:
+            self.pairs.append((self._select, facts["value"]))
+        elif tag == "textarea":
+            self._writing = (facts["name"], [])
+
+    def handle_data(self, data: str) -> None:
+        if self._writing is not None:
+            self._writing[1].append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._writing is not None:
+            name, texts = self._writing
+            self.pairs.append((name, "".join(texts).removeprefix("\n")))  # as HTML has it
+            self._writing = None
+
+
+PAGE = templates.from_string(
+    '{% import "schema_form.html" as fields with context %}{{ fields.root(form) }}',
+    globals={"static": str, "url": str},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), JSON, max_size=6) | JSON)
+@example({"stock": {"<b>": True, "": 1}, "tags": ["\n\n", "<i>"], "gift": True, "extra": "</textarea>"})
+def test_the_page_posts_what_the_form_says(value: object) -> None:
+    draft = Draft(value)
+    fields = form(ORDER, draft).field
+    page = Controls(PAGE.render(form=form(ORDER, draft)))
+    assert read(page.pairs).value == value
+    assert {name for name, _ in page.pairs} == {name for each in fields.walk() for name, _ in controls(each)}

@@ -6,6 +6,7 @@ answer what has changed. So all of it works without scripts.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -14,8 +15,10 @@ from starlette.routing import BaseRoute, Route
 
 from perdure.client import SendHandle
 from perdure.errors import ConnectionLost, RequestError
+from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.deployments import Handler, Service
+from perdure.inspection.journal import WHOLE_VALUE_BYTES_MAX, journal
 from perdure.ui import actions
 from perdure.ui.ingress import Ingress
 from perdure.ui.pages import page
@@ -35,6 +38,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         services = await api.services()
         service, handler = find(services, request.path_params["service"], request.path_params["handler"])
         fields = await actions.form(request) if request.method == "POST" else {}
+        if (like := request.query_params.get("like")) and not fields:
+            fields = await _filled_in(api, like)
         trial = Trial.of(service, handler, fields)
         sent: SendHandle | None = None
         if trial.what in ("call", "send") and trial.is_right:
@@ -61,6 +66,17 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         Route("/playground", index),
         Route("/playground/{service}/{handler}", playground, methods=["GET", "POST"]),
     ]
+
+
+async def _filled_in(api: AdminApi, invocation_id: str) -> dict[str, str]:
+    """The form with the input of an invocation that there was. Raises RequestError(404)."""
+    invocation, begun = await asyncio.gather(
+        invocation_list.invocation(api, invocation_id),
+        journal(api, invocation_id, 0, 1, WHOLE_VALUE_BYTES_MAX),
+    )
+    value = begun.steps[0].value if begun.steps else None
+    text = (value or b"").decode(errors="replace")
+    return {"do": "load", "load": text, "body": text, "key": invocation.key or ""}
 
 
 def callable_services(services: list[Service], text: str = "") -> list[Service]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import httpx2
 import playground_desk
 import pytest
 from chromium import Screenshot, Tab
@@ -191,3 +193,41 @@ async def test_a_failure_is_shown_as_it_is(tab: Tab, ui: str, screenshot: Screen
     await tab.wait_for_text("Failed (422): <b>out of lamps</b>", "#result")
     await tab.js("scrollTo(0, 0)")
     await screenshot(tab, "playground-failure")
+
+
+async def test_a_run_is_tried_again_with_its_input_and_a_run_is_cancelled(
+    tab: Tab, ui: str, ingress: httpx2.AsyncClient
+) -> None:
+    sent = await ingress.post("/Companion/ada%2F1/say/send", json="bell & <b>")
+    await tab.goto(f"{ui}/playground/Companion/say?like={sent.json()['invocationId']}")
+    assert await tab.js("document.querySelector('#key').value") == "ada/1"
+    assert await tab.js("document.querySelector('#call textarea').value") == "bell & <b>"
+    await tab.type("another", into="#key")
+    await tab.click("#do-call")
+    await tab.wait_for_text("Asks for approval", "#result")
+    await tab.click("#result [data-activity] button")
+    await tab.click("#confirm-yes", leads_on=True)
+    await tab.wait_for_text("Failed (409): cancelled", "#result")
+
+
+async def test_long_output_is_cut(tab: Tab, ui: str) -> None:
+    await tab.goto(f"{ui}/playground/Orders/refuse")
+    await tab.js("document.querySelector('#call textarea').value = 'x'.repeat(1_000_000)")
+    await tab.click("#do-call")
+    await tab.wait_for_text("Failed (422)", "#result")
+    assert len(await tab.js("document.querySelector('#result').innerText")) < 10_000
+
+
+async def test_it_works_without_scripts(ui: str) -> None:
+    async with httpx2.AsyncClient() as http:
+        page = (await http.get(f"{ui}/playground?q=ping")).text
+        assert ("/playground/Orders/ping" in page, "/playground/Orders/place" in page) == (True, False)
+        form = {"object:": "", "text:/customer": "Ada", "list:/items": "", "do": "add:/items"}
+        added = await http.post(f"{ui}/playground/Orders/place", data=form)
+        assert 'name="text:/items/0/sku"' in added.text
+        sent = await http.post(f"{ui}/playground/Orders/ping", data={"do": "call"})
+        assert sent.status_code == 200
+        assert re.search(r'<noscript>.*href="/ui/invocations/inv_', sent.text)
+        wrong = await http.post(f"{ui}/playground/Orders/place", data=form | {"do": "call"})
+        assert (wrong.status_code, "a value is required" in wrong.text) == (422, True)
+        assert (await http.get(f"{ui}/playground/Orders/nothing")).status_code == 404

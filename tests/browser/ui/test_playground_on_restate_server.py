@@ -1,4 +1,4 @@
-"""The playground, chat and SQL in front of the real restate-server: it has no streams, and the pages say so."""
+"""The playground, chat and SQL in front of the real restate-server, which has no streams."""
 
 from __future__ import annotations
 

@@ -144,7 +144,8 @@ if (form()) {
   ready();
   show();
   const [last] = kept();
-  if (last && !new URLSearchParams(location.search).has("new")) void load(last);
+  const asked = new URLSearchParams(location.search);
+  if (last && !asked.has("new") && !asked.has("like")) void load(last);
 }
 
 // ---- the list of handlers
