@@ -8,11 +8,16 @@ from datetime import timedelta
 import restate
 from agents import Agent, function_tool
 
-from perdure import DurableRunner, durable_tool, step
+from perdure import Budget, DurableOptions, DurableRunner, Price, durable_tool, step
 from perdure.durable import run
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
+PRICED = DurableOptions(budget=Budget(prices={"gpt-5-mini": Price(input=250, output=2_000)}))
 ANSWER = "Your flight LH 2024 and the hotel Gellért are booked: 412 euros in all. Have a good trip!"
+
+
+class NamedModel(ScriptedModel):
+    model = "gpt-5-mini"
 
 
 @durable_tool
@@ -43,7 +48,7 @@ booking = Agent(
     handoff_description="Books trips.",
     instructions="Book flight and hotel.",
     tools=[book_flight, book_hotel, pay],
-    model=ScriptedModel(
+    model=NamedModel(
         [
             "never asked: the first answer is the triage's",
             [
@@ -58,13 +63,13 @@ triage = Agent(
     name="Triage",
     instructions="Find out what the customer needs.",
     handoffs=[booking],
-    model=ScriptedModel([[ToolCall("transfer_to_booking")]]),
+    model=NamedModel([[ToolCall("transfer_to_booking")]]),
 )
 cashier = Agent(
     name="Cashier",
     instructions="Charge the customer.",
     tools=[pay],
-    model=ScriptedModel([[ToolCall("pay", {"euros": 412, "reference": "trip 17"})], "Paid."]),
+    model=NamedModel([[ToolCall("pay", {"euros": 412, "reference": "trip 17"})], "Paid."]),
 )
 
 desk = restate.Service("Desk")
@@ -78,13 +83,13 @@ flaky = restate.Service("Flaky", invocation_retry_policy=SOON)
 @desk.handler()
 async def ask(ctx: restate.Context, wish: str) -> str:
     """Book a trip: Triage hands over to Booking, which calls two tools at once."""
-    return str((await DurableRunner.run(triage, wish)).final_output)
+    return str((await DurableRunner.run(triage, wish, options=PRICED)).final_output)
 
 
 @desk.handler()
 async def charge(ctx: restate.Context, what: str) -> str:
     """Charge the customer: a human must approve."""
-    return str((await DurableRunner.run(cashier, what)).final_output)
+    return str((await DurableRunner.run(cashier, what, options=PRICED)).final_output)
 
 
 @desk.handler()

@@ -38,8 +38,16 @@ async def test_it_tells_what_runs_what_waits_and_what_it_cost(
     await tab.wait_for_text("pay", ".attention")
     await tab.wait_for_text("the shop's API answered 503", ".attention")
     await tab.wait_for_text("Booking", "#activity")
-    label = await tab.js("document.querySelector('#activity svg').getAttribute('aria-label')")
-    assert label.startswith("Invocations, last hour: 4 succeeded, 1 failed, ")
+    charts = await tab.js(
+        "[...document.querySelectorAll('#activity svg')].map(it => it.getAttribute('aria-label'))"
+    )
+    assert charts[0].startswith("Invocations, last hour: 4 succeeded, 1 failed, ")
+    assert charts[1].startswith("Tokens, last hour: 70 input, 35 output.")
+    assert charts[2].startswith("Model spend, last hour: $0.0875 spent.")
+    spenders = await tab.js(
+        "[...document.querySelectorAll('#activity tbody tr')].map(it => it.innerText.split('\\t'))"
+    )
+    assert spenders[0] == ["Booking", "gpt-5-mini", "4", "40", "20", "$0.0500"]
     await screenshot(tab, "overview")
     await tab.click(".figure.failed", leads_on=True)
     await tab.wait_for_text("Desk/refuse", "tbody")
