@@ -9,7 +9,7 @@ from chromium import Tab
 
 
 async def morphed(tab: Tab, old: str, fresh: str, before: str = "") -> str:
-    """What `old` is when it was made like `fresh`. before: runs in between, with `old` in the page as `it`."""
+    """What `old` is when it was made like `fresh`. before: runs in between, `old` is `it` there."""
     return str(
         await tab.js(
             f"""(async () => {{
