@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import guide
 import pytest
 from child_process import PERDURE
 from embedded_engine import EmbeddedEngine
-
-AGENT = """
-import asyncio
-import os
-from pathlib import Path
-
-import restate
-from agents import Agent, function_tool
-
-from perdure import DurableRunner
-from perdure.testing.scripted_model import ScriptedModel, ToolCall
-
-
-@function_tool
-def weather(city: str) -> str:
-    return f"{city}: 21 degrees"
-
-
-async def pace(turn: int, word: int) -> None:
-    await asyncio.sleep(float(os.environ.get("PACE_S", "0")))
-
-
-def answer(messages):
-    if isinstance(messages, list) and messages[-1].get("type") == "function_call_output":
-        return "one two three four five six seven eight nine ten"
-    return ToolCall("weather", {"city": "Oslo"})
-
-
-model = ScriptedModel([answer], before_token=pace)
-agent = Agent(name="Guide", tools=[weather], model=model)
-guide = restate.VirtualObject("Guide")
-plain = restate.Service("Plain")
-
-
-@guide.handler()
-async def ask(ctx: restate.ObjectContext, question: str) -> str:
-    result = DurableRunner.run_streamed(agent, question)
-    async for _ in result.stream_events():
-        pass
-    return result.final_output
-
-
-@guide.handler(kind="shared")
-async def asked(ctx: restate.ObjectSharedContext) -> int:
-    return 0
-
-
-@plain.handler()
-async def shout(ctx: restate.Context, text: str) -> str:
-    if text == "fail":
-        raise restate.TerminalError("out of breath", status_code=422)
-    return f"{ctx.request().headers.get('x', '')}{text.upper()}"
-
-
-app = restate.app([guide])
-both = restate.app([guide, plain])
-"""
 
 SPOKEN = (
     '[weather({"city": "Oslo"})]\n[weather -> Oslo: 21 degrees]\n'
@@ -78,7 +23,7 @@ SPOKEN = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "guide.py").write_text(AGENT)
+    shutil.copy(guide.__file__, tmp_path)
     return tmp_path
 
 

@@ -24,14 +24,25 @@ async def lines(prompt: str) -> AsyncIterator[str]:
         if typed:
             print(prompt, end="", flush=True)
         while b"\n" not in rest:
-            chunk = await _read(number)
+            try:
+                chunk = await _read(number)
+            except asyncio.CancelledError:
+                _leave_the_line(typed)
+                raise
             if not chunk:
+                _leave_the_line(typed)
                 if rest:
                     yield rest.decode(errors="replace")
                 return
             rest += chunk
         line, _, rest = rest.partition(b"\n")
         yield line.decode(errors="replace")
+
+
+def _leave_the_line(typed: bool) -> None:
+    """Or the shell's own prompt would stand behind ours."""
+    if typed:
+        print(flush=True)
 
 
 async def _read(number: int) -> bytes:
