@@ -107,11 +107,13 @@ async def test_the_engine_is_restarted_under_it(tmp_path: Path, engine: Embedded
         assert terminal.end() == 0
 
 
-async def test_a_line_of_many_letters_and_of_every_alphabet(tmp_path: Path, engine: EmbeddedEngine) -> None:
+async def test_what_is_typed_and_said_is_text(tmp_path: Path, engine: EmbeddedEngine) -> None:
     with Terminal([PERDURE, "chat", f"{guide.__file__}:both", "--service", "Plain"], tmp_path) as terminal:
         terminal.until(PROMPT)
         terminal.type("grüße, 世界 👩‍🚀\n")
-        terminal.until("\nGRÜSSE, 世界 👩‍🚀\n")
+        terminal.until(f"\nGRÜSSE, 世界 👩‍🚀\n{PROMPT}")
+        terminal.type("\x1b]0;evil\x07 \u202e\n")
+        terminal.until(f"\n␛]0;EVIL␇ ␦\n{PROMPT}")  # nothing that is said sets the terminal's title
         terminal.type("oops\x7f\x7f\x7f\x7ffail\n")  # corrected before it is sent
         terminal.until("failed (422): out of breath\n> ")
         terminal.type(CTRL_D)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from perdure.stream_answers.text_view import TextView
 from perdure.streams.events import END, StreamEvent
+from perdure.ui.text import plain
 
 _ARGUMENTS_CHARS_MAX = 200
 
@@ -26,7 +27,7 @@ class ChatView:
     def show(self, event: StreamEvent) -> None:
         if text := self._text.add(event):
             self._said = True
-            self._out.print(Text(text), end="")
+            self._out.print(self._shown(text), end="")
             self._in_a_line = not text.endswith("\n")
         told = event.data
         if "depth" in told:
@@ -54,14 +55,18 @@ class ChatView:
         self.break_line()
         if told["status"] == "failed":
             self.failed = True
-            self._out.print(Text(f"failed ({told['code']}): {told['message']}", style="red"))
+            self._out.print(self._shown(f"failed ({told['code']}): {told['message']}", style="red"))
         elif not self._said:
             output = told["output"]
-            self._out.print(Text(output if isinstance(output, str) else json.dumps(output)))
+            self._out.print(self._shown(output if isinstance(output, str) else json.dumps(output)))
 
     def _note(self, text: str) -> None:
         self.break_line()
-        self._out.print(Text(f"[{text}]", style="dim"))
+        self._out.print(self._shown(f"[{text}]", style="dim"))
+
+    def _shown(self, text: str, style: str = "") -> Text:
+        """A model's words are no commands to a terminal; a pipe gets them as they are."""
+        return Text(plain(text) if self._out.is_terminal else text, style=style)
 
 
 def _short(value: object) -> str:
