@@ -15,6 +15,7 @@ from perdure.cli.exit_codes import FAILED
 from perdure.cli.invocation_filter import Wanted, filter_options
 from perdure.cli.json_output import plain, print_json
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption, JsonOption
+from perdure.errors import CommandError
 
 if TYPE_CHECKING:
     from perdure.inspection.admin_api import AdminApi
@@ -134,7 +135,7 @@ def watch(
         watch_list(admin, wanted.filter())
         return
     if not wanted.is_everything:
-        raise typer.BadParameter("an ID says already which: leave the filter out")
+        raise CommandError("an ID says already which: leave the filter out")
     ended = watch_one(admin, checked_id(invocation_id), depth, quiet=as_json)
     if as_json:
         print_json(invocation_json(ended))
