@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
+import typer
+
+from perdure.cli.main import app
 
 Perdure = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -36,6 +40,20 @@ def test_help_lists_every_command(perdure: Perdure) -> None:
     assert done.returncode == 0
     for command in ("up", "engine", "serve", "doctor", "invocations", "backup", "vacuum", "version"):
         assert f"│ {command} " in done.stdout
+
+
+def test_every_help_has_an_example_that_begins_with_the_command() -> None:
+    def commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from commands(command, f"{words} {name}")
+            elif not command.hidden:
+                yield f"{words} {name}", command
+
+    found = dict(commands(typer.main.get_command(app), "perdure"))
+    assert len(found) > 30
+    for words, command in found.items():
+        assert f"Example: {words}" in command.help, words
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["up", "--help"], ["invocations", "--help"]])

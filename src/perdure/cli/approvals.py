@@ -38,7 +38,10 @@ IngressUrlOption = Annotated[
 
 @app.command("list")
 def list_approvals(as_json: JsonOption = False, admin: AdminUrlOption = ADMIN_DEFAULT) -> None:
-    """List what waits for a decision, longest first."""
+    """List what waits for a decision, longest first.
+
+    Example: perdure approvals list
+    """
     from perdure.inspection.approvals import pending
 
     approvals = ask(admin, pending)
@@ -63,7 +66,10 @@ def approve(
     ingress: IngressUrlOption = None,
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
-    """Let the calls happen."""
+    """Let the calls happen.
+
+    Example: perdure approvals approve sign_1aeyhOK5cIqW5H8NAD2jfPT5 --note "checked"
+    """
     _decide(approval_ids, True, always, note, by, ingress, admin)
 
 
@@ -78,7 +84,10 @@ def reject(
     ingress: IngressUrlOption = None,
     admin: AdminUrlOption = ADMIN_DEFAULT,
 ) -> None:
-    """Refuse the calls: the tools do not run, and the model is told."""
+    """Refuse the calls: the tools do not run, and the model is told.
+
+    Example: perdure approvals reject sign_1aeyhOK5cIqW5H8NAD2jfPT5 --message "too much"
+    """
     _decide(approval_ids, False, always, message, by, ingress, admin)
 
 

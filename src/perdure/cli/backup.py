@@ -18,6 +18,8 @@ def backup(
     """Copy the data of an engine, running or not, to FILE.
 
     To go back to it: stop the engine, and put FILE into an empty data directory as perdure.sqlite.
+
+    Example: perdure backup perdure-2026-11-23.sqlite
     """
     from perdure.engine.storage.backup import backup as copy
 

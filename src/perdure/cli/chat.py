@@ -48,7 +48,10 @@ def chat(
     ] = None,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
 ) -> None:
-    """Chat with an agent: tokens, tool calls and all, through restarts of the engine."""
+    """Chat with an agent: tokens, tool calls and all, through restarts of the engine.
+
+    Example: perdure chat agent.py --key ada
+    """
     ingress = _as_url(where)
     failed = asyncio.run(
         _chat(ingress, service, handler, key)

@@ -18,7 +18,10 @@ _STYLES = {"step": "green", "orchestration": "cyan", "provider": "dim", "refused
 
 
 def doctor(target: TargetArgument, as_json: JsonOption = False) -> None:
-    """Say how each agent of TARGET is made durable, without running any. Exits with 1 if one is refused."""
+    """Say how each agent of TARGET is made durable, without running any. Exits with 1 if one is refused.
+
+    Example: perdure doctor agent.py
+    """
     from perdure.cli.target import Target
 
     Target.parse(target).load()

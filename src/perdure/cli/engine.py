@@ -41,7 +41,10 @@ def engine(
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
-    """Run the embedded engine without an app; register deployments with it later."""
+    """Run the embedded engine without an app; register deployments with it later.
+
+    Example: perdure engine --data-dir /var/lib/perdure
+    """
     from perdure.engine.runtime.options import EngineOptions
 
     log_to_stderr(log_format, log_level)

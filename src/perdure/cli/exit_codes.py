@@ -1,7 +1,8 @@
 """What the exit code of a command says, and the errors that map to each.
 
 0    done; for `up`, `engine` and `serve`: stopped in order, by Ctrl-C or SIGTERM
-1    it was tried and failed: no such invocation, already completed, a worker process died
+1    it was tried and failed: no such invocation, already completed, the one that was watched failed,
+     a worker process died
 2    it could not start: usage, TARGET, an address in use, a locked data directory
 3    no engine answers at the admin address
 130  interrupted by Ctrl-C before there was anything to stop in order

@@ -57,7 +57,10 @@ def gateway(
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
-    """Serve streams over HTTP, in front of a restate-server."""
+    """Serve streams over HTTP, in front of a restate-server.
+
+    Example: perdure gateway --restate http://restate:8080
+    """
     log_to_stderr(log_format, log_level)
     host, port = claim(object_bind, "--object-bind")
     asyncio.run(

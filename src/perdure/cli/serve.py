@@ -73,7 +73,10 @@ def serve(
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
-    """Serve TARGET over HTTP/2 for a restate-server to call; register it there once."""
+    """Serve TARGET over HTTP/2 for a restate-server to call; register it there once.
+
+    Example: perdure serve agent.py --bind 0.0.0.0:9080 --workers 2
+    """
     parsed = Target.parse(target)
     host, port = claim(bind, "--bind")
 

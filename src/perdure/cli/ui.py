@@ -20,7 +20,10 @@ def ui(
         typer.Option(envvar="PERDURE_UI_BIND", metavar="HOST:PORT", help="Where the UI listens."),
     ] = "127.0.0.1:9080",
 ) -> None:
-    """Serve the web UI for the engine at --admin: a remote one, or a restate-server."""
+    """Serve the web UI for the engine at --admin: a remote one, or a restate-server.
+
+    Example: perdure ui --admin http://restate:9070
+    """
     asyncio.run(_ui(admin, bind))
 
 

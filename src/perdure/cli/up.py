@@ -51,7 +51,10 @@ def up(
         bool, typer.Option("--reload", help="Load TARGET again whenever a Python file in its folder changes.")
     ] = False,
 ) -> None:
-    """Run the embedded engine and TARGET's handlers in one process."""
+    """Run the embedded engine and TARGET's handlers in one process.
+
+    Example: perdure up agent.py --reload
+    """
     from perdure.engine.runtime.options import EngineOptions
 
     parsed = Target.parse(target)

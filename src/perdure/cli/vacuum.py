@@ -12,6 +12,8 @@ def vacuum(data_dir: DataDirOption = DATA_DIR_DEFAULT) -> None:
     """Shrink the data file of an engine that is stopped.
 
     Needs free space for a second copy while it works.
+
+    Example: perdure vacuum --data-dir /var/lib/perdure
     """
     from perdure.engine.storage.maintenance import vacuum as rewrite
 

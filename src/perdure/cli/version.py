@@ -9,7 +9,10 @@ import typer
 
 
 def version() -> None:
-    """Print the versions of Perdure and of what it stands on."""
+    """Print the versions of Perdure and of what it stands on.
+
+    Example: perdure version
+    """
     typer.echo(f"perdure {installed('perdure')}")
     for package in ("restate-sdk", "openai-agents"):
         typer.echo(f"{package} {installed(package)}")
