@@ -30,6 +30,7 @@ from perdure.durable.future import DurableCall, DurableFuture, DurableSend, Task
 from perdure.durable.outbox import Outbox, Source
 from perdure.errors import DurableError, NotDurable
 from perdure.streams.events import NewEvent
+from perdure.telemetry import spans
 
 if TYPE_CHECKING:
     from perdure.durable.driver import Driver
@@ -157,6 +158,7 @@ class DurableContext(ObjectContext):
         self._attempt = driver.attempt
         self._resumes = self.is_replaying()
         self._progressed = False
+        self.is_traced = spans.is_on()  # asked once: it looks into the environment
 
     @property
     def of_handler(self) -> ObjectContext:

@@ -52,8 +52,9 @@ async def run(
         )
     driver = Driver(ctx)
     variables = contextvars.copy_context()
-    variables.run(DurableContext(driver).enter)
-    step_spans.enter(ctx, variables)
+    context = DurableContext(driver)
+    variables.run(context.enter)
+    step_spans.enter(context, variables)
     _driven.add(id(ctx))
     try:
         return await driver.drive(lambda: main(*args, **kwargs), variables)

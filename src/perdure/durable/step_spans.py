@@ -9,11 +9,11 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-import restate
 from opentelemetry import trace
 from opentelemetry.trace import Span
 from restate.context import Request
 
+from perdure.durable.context import DurableContext
 from perdure.telemetry import names, spans, trace_context
 from perdure.telemetry.trace_context import TraceContext
 
@@ -31,17 +31,17 @@ def place_of(request: Request) -> TraceContext:
     )
 
 
-def enter(context: restate.Context, variables: contextvars.Context) -> None:
+def enter(context: DurableContext, variables: contextvars.Context) -> None:
     """Let what a run traces by itself belong to its attempt."""
-    if spans.is_on() and (place := place_of(context.request())).span_id:
+    if context.is_traced and (place := place_of(context.request())).span_id:
         variables.run(spans.enter, place)
 
 
 def start(
-    context: restate.Context, name: str, ordinal: int, attempt: int, variables: contextvars.Context
+    context: DurableContext, name: str, ordinal: int, attempt: int, variables: contextvars.Context
 ) -> Span | None:
     """The span of a try, current in `variables` from now on; None where nobody traces."""
-    if not spans.is_on():
+    if not context.is_traced:
         return None
     request = context.request()
     span = spans.start(

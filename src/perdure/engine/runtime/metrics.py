@@ -6,7 +6,14 @@ read from it when somebody asks (see `engine/admin/metrics.py`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from perdure.engine.core.inputs import Input, Progress
 from perdure.engine.core.model import Failure, Invocation
@@ -20,7 +27,26 @@ _COMMITS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class EngineMetrics:
+class Tally:
+    """A histogram, in plain numbers."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """bounds: the upper ones, ascending; a last bucket has what is beyond."""
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def read(self) -> tuple[list[tuple[str, float]], float]:
+        """(for each bound how many were up to there, the sum of all)."""
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        return list(zip(names, map(float, accumulate(self._counts)), strict=True)), self._sum
+
+
+class EngineMetrics(Collector):
     """Of one engine, in a registry of its own. See `attempt_log.Watcher`."""
 
     def __init__(self, store: SqliteStore) -> None:
@@ -49,19 +75,12 @@ class EngineMetrics:
             buckets=_DURATIONS_S,
             registry=own,
         )
-        self._steps = Counter("perdure_steps", "Results of steps that were journaled.", _OF, registry=own)
-        self._commits = Histogram(
-            "perdure_commit_duration_seconds",
-            "Of one transaction: its rules and its fsync.",
-            buckets=_COMMITS_S,
-            registry=own,
-        )
-        self._batches = Histogram(
-            "perdure_commit_inputs",
-            "Inputs that shared one transaction.",
-            buckets=_BATCHES,
-            registry=own,
-        )
+        # A commit is made for every step, so it is counted in plain numbers: each of the library's own calls
+        # would take some microseconds.
+        self._steps: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._commits = Tally(_COMMITS_S)
+        self._batches = Tally(_BATCHES)
+        self.registry.register(self)
 
     def committed(self, batch: list[Input], took_s: float) -> None:
         """One transaction is on disk."""
@@ -71,7 +90,22 @@ class EngineMetrics:
             if isinstance(event, Progress):
                 results = sum(isinstance(said, RunProposed) for said in event.events)
                 if results and (invocation := self._store.invocation(event.id)) is not None:
-                    self._steps.labels(*_of(invocation)).inc(results)
+                    self._steps[_of(invocation)] += results
+
+    def collect(self) -> Iterator[Metric]:
+        """See `prometheus_client.registry.Collector`."""
+        steps = CounterMetricFamily("perdure_steps", "Results of steps that were journaled.", labels=_OF)
+        for labels, number in list(self._steps.items()):
+            steps.add_metric(labels, number)
+        yield steps
+        yield HistogramMetricFamily(
+            "perdure_commit_duration_seconds",
+            "Of one transaction: its rules and its fsync.",
+            *self._commits.read(),
+        )
+        yield HistogramMetricFamily(
+            "perdure_commit_inputs", "Inputs that shared one transaction.", *self._batches.read()
+        )
 
     def attempt_over(self, over: AttemptOver) -> None:
         labels = _of(over.invocation)
