@@ -12,6 +12,7 @@ import pytest
 import traced_shop
 from embedded_engine import EmbeddedEngine
 from engines import engine, running
+from free_port import free_port
 from otlp_receiver import OtlpReceiver, ReceivedSpan
 from restate_server import WHY_MISSING, find_binary
 
@@ -88,6 +89,10 @@ async def test_a_run_is_one_trace_from_the_client_to_the_tools(
     assert all(span.end_ns >= span.start_ns for span in receiver.spans)
     assert {span.resource["service.name"] for span in receiver.spans} == {"perdure"}
     [invocation] = receiver.named("Shop/ask")
+    asked = {"query": "SELECT id, trace_id FROM sys_invocation WHERE target_service_name = 'Shop'"}
+    async with httpx2.AsyncClient(base_url=shop.admin_url, timeout=30) as client:
+        told = await client.post("/query", json=asked, headers={"accept": "application/json"})
+    assert told.json()["rows"] == [{"id": answer.headers["x-restate-id"], "trace_id": TRACE}]
     assert invocation.attributes["restate.invocation.id"] == answer.headers["x-restate-id"]
     assert invocation.attributes["perdure.outcome"] == "succeeded"
 
@@ -172,11 +177,15 @@ async def test_beside_a_restate_server_the_handlers_half_joins_the_clients_trace
 ) -> None:
     if find_binary() is None:
         pytest.skip(WHY_MISSING)
-    env = receiver.env | {"OTEL_SERVICE_NAME": "shop"}
+    metrics = f"127.0.0.1:{free_port()}"
+    env = receiver.env | {"OTEL_SERVICE_NAME": "shop", "PERDURE_METRICS": metrics}
     async with running(engine("restate-server", traced_shop.__file__, tmp_path, env=env)) as server:
         assert (await call(server.ingress_url, "ask", TRACEPARENT)).json() == "seven"
         await receiver.until("invoke_agent Keeper")
+        async with httpx2.AsyncClient() as client:
+            scraped = (await client.get(f"http://{metrics}/metrics")).text
 
+    assert 'perdure_model_calls_total{agent="Keeper",model=""} 3.0' in scraped
     assert {span.trace_id for span in receiver.spans} == {TRACE}
     assert list(tree(receiver.spans, CLIENT)) == [
         "invoke_agent Keeper",

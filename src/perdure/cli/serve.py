@@ -70,6 +70,15 @@ def serve(
             help="Seconds that a running step has to record its result when this process is told to stop.",
         ),
     ] = 10,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PERDURE_METRICS",
+            metavar="HOST:PORT",
+            help="Where Prometheus finds the metrics of this process, at /metrics. For one worker.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: LogFormatOption = None,
     log_level: LogLevelOption = None,
 ) -> None:
@@ -79,6 +88,12 @@ def serve(
     """
     parsed = Target.parse(target)
     host, port = claim(bind, "--bind")
+    if metrics is not None and workers > 1:
+        raise CommandError(
+            "--metrics is of one process, and there would be several: leave --workers out, and start this "
+            "command several times, each with an address of its own"
+        )
+    scraped_at = None if metrics is None else claim(metrics, "--metrics")
 
     def announce(targets: tuple[str, ...]) -> None:
         url = url_of(host, port)
@@ -87,7 +102,9 @@ def serve(
         print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
 
     logs = HandlerLogs(log_format, log_level)
-    serve_workers(parsed, host, port, announce, workers=workers, drain_s=drain_s, logs=logs)
+    serve_workers(
+        parsed, host, port, announce, workers=workers, drain_s=drain_s, logs=logs, metrics=scraped_at
+    )
 
 
 def serve_workers(
@@ -99,6 +116,7 @@ def serve_workers(
     workers: int,
     drain_s: int,
     logs: HandlerLogs,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `announce` is told once, in a thread, which targets all workers serve.
 
@@ -114,7 +132,7 @@ def serve_workers(
     )
     announcer.start()
     try:
-        loader = partial(load_endpoint, target, reports, logs)
+        loader = partial(load_endpoint, target, reports, logs, metrics)
         granian.serve(target_loader=loader, wrap_loader=False)
     except SystemExit:
         # granian's word for: a worker ended by itself. Its report may still be on the way.

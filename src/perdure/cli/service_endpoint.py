@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.util import Finalize
 
+from prometheus_client import start_http_server
+
 from perdure.cli import garbage_collection
 from perdure.cli.handlers import target_names
 from perdure.cli.logs import HandlerLogs
@@ -44,8 +46,14 @@ class WorkerReport:
     failure: str | None = None
 
 
-def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport], logs: HandlerLogs) -> AsgiApp:
-    """Runs in each worker process, before its loop does: the app for granian to serve."""
+def load_endpoint(
+    target: Target,
+    reports: SimpleQueue[WorkerReport],
+    logs: HandlerLogs,
+    metrics: tuple[str, int] | None = None,
+) -> AsgiApp:
+    """Runs in each worker process, before its loop does: the app for granian to serve. `metrics` is the
+    address where Prometheus finds them."""
     _die_with_parent()
     try:
         app = target.load()
@@ -54,6 +62,8 @@ def load_endpoint(target: Target, reports: SimpleQueue[WorkerReport], logs: Hand
         # A worker ends without running what others register with `atexit`.
         Finalize(None, otlp.flush, exitpriority=1)
         garbage_collection.for_a_server()
+        if metrics is not None:
+            start_http_server(metrics[1], metrics[0])
         return ServiceEndpoint(target, app, reports)
     except CommandError as error:
         _report_failure(reports, error)
