@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
 import restate
 from agents import Agent, RunContextWrapper
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perdure import DurableOptions, DurableRunner, RetryPolicy, function_tool, step
 from perdure.engine.admin.app import admin_app
+from perdure.inspection import step_content
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.journal import journal
 from perdure.inspection.records import Step
@@ -20,6 +25,9 @@ from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 service = restate.Service("S")
+
+KEYS = st.sampled_from(sorted(set(re.findall(r'"(\w+)"', inspect.getsource(step_content)))))
+"""Every word that the reader knows."""
 
 
 @function_tool
@@ -184,3 +192,25 @@ def test_for_whom_a_step_was_made() -> None:
     assert isinstance(content.body, ModelCall)
     assert (content.body.model, content.body.usd, content.body.input_tokens) == ("gpt-5", 0.01, 7)
     assert content.body.messages == ("once upon",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), st.integers(0, 200), st.booleans())
+def test_nothing_that_is_in_a_value_is_too_odd_to_be_shown(value: bytes, length: int, cut: bool) -> None:
+    shown = value[:length] if cut else value
+    step = Step(1, "run", "x", datetime.now(UTC), value=shown, value_bytes=len(value))
+    assert isinstance(line_of(read(step)), str)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=6), st.dictionaries(KEYS, JSON, max_size=6))
+def test_no_envelope_is_too_odd(outcome: dict[str, object], beside: dict[str, object]) -> None:
+    for envelope in ({"about": beside, "ok": outcome}, {**beside, "ok": [outcome]}, {"error": outcome}):
+        value = json.dumps(envelope).encode()
+        content = read(Step(1, "run", "call LLM", datetime.now(UTC), value=value, value_bytes=len(value)))
+        assert isinstance(line_of(content), str)

@@ -36,7 +36,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The result of a query. A row lacks the columns that are null in it."""
+    """The result of a query. A row lacks the columns that are null in it; restate-server does not name a
+    column that is null in every row.
+    """
 
     columns: list[str]
     rows: list[dict[str, Any]]
@@ -139,8 +141,10 @@ class AdminApi:
 
     async def query(self, sql: str) -> Rows:
         """The rows of a SQL query: see docs/guide/sql.md for the tables."""
-        rows = (await self.request("POST", "/query", body={"query": sql}, expected="rows"))["rows"]
-        return Rows(list(dict.fromkeys(name for row in rows for name in row)), rows)
+        told = await self.request("POST", "/query", body={"query": sql}, expected="rows")
+        rows = told["rows"]
+        in_rows = dict.fromkeys(name for row in rows for name in row)  # restate-server tells no others
+        return Rows(told.get("columns") or list(in_rows), rows)
 
     async def services(self) -> list[Service]:
         """By name."""

@@ -32,7 +32,9 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as its newest deployment has it. settings: the rest of what the admin API says of it."""
+    """A service as its newest deployment has it. handlers: by name, for restate-server tells them in another
+    order each time. settings: the rest of what the admin API says of it.
+    """
 
     name: str
     kind: ServiceKind
@@ -68,7 +70,7 @@ def service_of(row: Row) -> Service:
     return Service(
         name=row["name"],
         kind=_KINDS.get(row["ty"], "service"),
-        handlers=[_handler(each) for each in row["handlers"]],
+        handlers=sorted(map(_handler, row["handlers"]), key=lambda handler: handler.name),
         documentation=row.get("documentation"),
         public=row.get("public", True),
         deployment_id=row["deployment_id"],

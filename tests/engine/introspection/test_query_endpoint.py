@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 service = restate.Service("S")
 
+ONE = b'{"rows":[{"one":1}],"columns":["one"]}'
 ENDLESS = "SELECT COUNT(*) FROM generate_series(1, 10000000) a CROSS JOIN generate_series(1, 10000000) b"
 
 
@@ -57,7 +58,7 @@ async def test_no_rows_have_columns_all_the_same(start_engine) -> None:
     async with start_engine(service) as engine:
         as_json = await ask(engine.admin, "SELECT id FROM sys_invocation")
         as_arrow = await ask(engine.admin, "SELECT id FROM sys_invocation", accept="")
-    assert as_json.json() == {"rows": []}
+    assert as_json.json() == {"rows": [], "columns": ["id"]}
     assert pa.ipc.open_stream(as_arrow.content).read_all().schema.names == ["id"]
 
 
@@ -95,7 +96,7 @@ async def test_what_is_no_query_is_refused_and_the_next_one_answered(start_engin
             assert refused.status_code == 400, sql
             assert says in refused.json()["message"]
             answered = await ask(engine.admin, "SELECT 1 AS one")
-            assert answered.json() == {"rows": [{"one": 1}]}, sql
+            assert answered.json() == {"rows": [{"one": 1}], "columns": ["one"]}, sql
 
 
 @pytest.mark.parametrize("body", [b"", b"SELECT 1", b"{}", b'{"query": 1}'])
@@ -144,7 +145,7 @@ async def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path, start_engi
             with pytest.raises(RequestError, match=r"took longer than 1\.5 s") as refused:
                 await queries.run(ENDLESS, as_json=True)
             assert refused.value.status == 400
-            assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
+            assert await queries.run("SELECT 1 AS one", as_json=True) == ONE
 
 
 async def test_a_caller_that_leaves_takes_its_query_with_it(start_engine) -> None:
@@ -157,7 +158,7 @@ async def test_a_caller_that_leaves_takes_its_query_with_it(start_engine) -> Non
             await asyncio.sleep(0)  # it has the process, and waits for the answer
             leaving.cancel()
             assert await asyncio.wait_for(process.wait(), 5) == -signal.SIGKILL
-            assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
+            assert await queries.run("SELECT 1 AS one", as_json=True) == ONE
 
 
 async def test_a_process_that_dies_is_an_error_for_its_query_and_is_replaced(start_engine) -> None:
@@ -172,12 +173,12 @@ async def test_a_process_that_dies_is_an_error_for_its_query_and_is_replaced(sta
             with pytest.raises(RequestError, match="ended with -9") as refused:
                 await asking
             assert refused.value.status == 500
-            assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
+            assert await queries.run("SELECT 1 AS one", as_json=True) == ONE
 
             (process,) = queries._idle
             os.kill(process.pid, signal.SIGKILL)
             await process.wait()
-            assert await queries.run("SELECT 1 AS one", as_json=True) == b'{"rows":[{"one":1}]}'
+            assert await queries.run("SELECT 1 AS one", as_json=True) == ONE
 
 
 async def test_processes_are_started_for_a_query_and_end_when_nobody_asks(start_engine) -> None:
@@ -202,7 +203,7 @@ def test_a_process_ends_with_the_engine_that_asked(life) -> None:
     command = [sys.executable, "-m", "perdure.engine.introspection.worker", str(life.path), "30"]
     request = b'{"query": "SELECT 1 AS one", "json": true}\n'
     done = subprocess.run(command, input=request, capture_output=True, timeout=30)
-    assert done.stdout == b'{"status": 200, "bytes": 20}\n{"rows":[{"one":1}]}'
+    assert done.stdout == b'{"status": 200, "bytes": %d}\n%s' % (len(ONE), ONE)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

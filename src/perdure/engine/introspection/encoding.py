@@ -15,12 +15,14 @@ BYTES_MAX = 64 * 1024 * 1024
 
 
 def as_json(batches: Iterable[pa.RecordBatch]) -> bytes:
-    """`{"rows": [...]}`: null columns are left out, times are ISO 8601, bytes lower-case hex.
+    """`{"rows": [...], "columns": [...]}`: a row has no columns that are null, times are ISO 8601, bytes
+    lower-case hex.
 
     Raises RequestError(400) when it gets too large.
     """
     rows: list[bytes] = []
     size = 0
+    names: list[str] = []
     for batch in batches:
         names = batch.schema.names
         columns = [_json_values(column) for column in batch.columns]
@@ -29,7 +31,7 @@ def as_json(batches: Iterable[pa.RecordBatch]) -> bytes:
             rows.append(json.dumps(row, separators=(",", ":")).encode())
             size += len(rows[-1]) + 1
             _check(len(rows), size)
-    return b'{"rows":[' + b",".join(rows) + b"]}"
+    return b'{"rows":[' + b",".join(rows) + b'],"columns":' + json.dumps(names).encode() + b"}"
 
 
 def as_arrow(batches: Iterable[pa.RecordBatch]) -> bytes:
