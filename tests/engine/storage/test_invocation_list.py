@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,3 +147,34 @@ def test_a_read_that_takes_too_long_is_ended_and_says_what_to_do(tmp_path: Path)
         assert refused.value.status == 400
         with pytest.raises(StoreFailed, match="no such table"):
             read_only(tmp_path / FILE_NAME, lambda file: file.execute("SELECT * FROM nowhere"))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(states=frozenset({"failed", "running"})),
+        Wanted(service="S", key="ada", handler="h"),
+        Wanted(text="ada"),
+        Wanted(text="S/ada", states=frozenset({"succeeded"})),
+        Wanted(created_from_ms=1, created_before_ms=9, after=Position(5, "inv_1")),
+    ],
+)
+def test_no_filter_reads_a_row_that_is_not_shown_or_sorts_what_it_found(
+    tmp_path: Path, wanted: Wanted
+) -> None:
+    asked: list[str] = []
+
+    def plans(file: sqlite3.Connection) -> list[str]:
+        file.set_trace_callback(asked.append)
+        page(file, wanted, 10)
+        counts(file, wanted, 10)
+        file.set_trace_callback(None)
+        return [str(row[3]) for sql in asked for row in file.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+    with SqliteStore.open(tmp_path):
+        found = read_only(tmp_path / FILE_NAME, plans)
+    on_the_table = [plan for plan in found if "invocation" in plan]
+    assert on_the_table
+    assert all("COVERING INDEX invocation_by_" in plan for plan in on_the_table), found
+    assert not [plan for plan in found if "TEMP B-TREE" in plan]
