@@ -17,6 +17,7 @@ from perdure.inspection.records import time_of
 from perdure.inspection.spending import Spending
 from perdure.ui.charts import SPANS, Amount, Span, chart
 from perdure.ui.pages import page
+from perdure.ui.remembered import Remembered
 from perdure.ui.text import number, usd
 
 SPAN_DEFAULT = "1h"
@@ -43,13 +44,19 @@ class Spender:
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
-    async def activity(request: Request) -> Response:
-        name = request.query_params.get("span", SPAN_DEFAULT)
-        span = SPANS.get(name, SPANS[SPAN_DEFAULT])
+    async def find(span: Span) -> tuple[datetime, list[Amount], list[Spending]]:
         now = datetime.now(UTC)
         counted, calls = await asyncio.gather(
             _throughput(api, span, now), spending.model_calls(api, INVOCATIONS_READ)
         )
+        return now, counted, calls
+
+    found = Remembered(find)
+
+    async def activity(request: Request) -> Response:
+        name = request.query_params.get("span", SPAN_DEFAULT)
+        span = SPANS.get(name, SPANS[SPAN_DEFAULT])
+        now, counted, calls = await found(span)
         within = [call for call in calls if call.at >= span.start(now)]
         tokens = [
             each

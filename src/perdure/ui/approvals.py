@@ -17,6 +17,7 @@ from perdure.inspection.approvals import Approval
 from perdure.ui.actions import act, form
 from perdure.ui.json_text import indented
 from perdure.ui.pages import base, page, see_other
+from perdure.ui.remembered import Remembered
 
 NAME_COOKIE = "perdure-name"
 NAME_CHARS_MAX = 100
@@ -42,9 +43,11 @@ def routes(api: AdminApi) -> list[BaseRoute]:
     async def recent(request: Request) -> Response:
         return _page(request, "approvals_recent.html", recent=await approvals.recent(api))
 
+    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
+
     async def count(request: Request) -> Response:
         """What the navigation shows on every page."""
-        return page(request, "approvals_count.html", count=len(await approvals.pending(api)))
+        return page(request, "approvals_count.html", count=len(await pending(None)))
 
     async def decide(request: Request) -> Response:
         fields = await form(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from perdure.inspection.records import Invocation
 from perdure.ui import activity
 from perdure.ui.invocations import WAITING
 from perdure.ui.pages import page
+from perdure.ui.remembered import Remembered
 from perdure.ui.try_line import first_try
 
 COUNTED = {
@@ -30,11 +31,13 @@ COUNTED = {
 }
 NEEDS_SOMEBODY = ("paused", "backing-off", "failed")
 SHOWN = 5
-APPROVALS_TIMEOUT_S = 3
+APPROVALS_TIMEOUT_S = 1
 """They are found in the journals of all that is under way, which may be much."""
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
+    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
+
     async def overview(request: Request) -> Response:
         by_status, services, deployments, troubled = await asyncio.gather(
             counts(api),
@@ -43,7 +46,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             asyncio.gather(*(_newest(api, status) for status in NEEDS_SOMEBODY)),
         )
         amounts = {name: sum(by_status.get(each, 0) for each in of) for name, of in COUNTED.items()}
-        waiting = await _pending(api) if amounts["running"] + amounts["waiting"] else []
+        waiting = await _in_time(pending(None)) if amounts["running"] + amounts["waiting"] else []
         return page(
             request,
             "overview.html",
@@ -61,11 +64,11 @@ def routes(api: AdminApi) -> list[BaseRoute]:
     return [Route("/", overview), *activity.routes(api)]
 
 
-async def _pending(api: AdminApi) -> list[Approval] | None:
+async def _in_time(found: Awaitable[list[Approval]]) -> list[Approval] | None:
     """The approvals that wait; None if that cannot be told in time."""
     try:
         async with asyncio.timeout(APPROVALS_TIMEOUT_S):
-            return await approvals.pending(api)
+            return await found
     except (TimeoutError, RequestError):
         return None
 
