@@ -69,7 +69,7 @@ class ChildProcess:
     ) -> None:
         self.command = list(command)
         self.log_path = log_path
-        self._env = {**os.environ, **(env or {})}
+        self.env = {**os.environ, **(env or {})}
         self._spawn = spawn
         self._process: Process | None = None
 
@@ -85,7 +85,7 @@ class ChildProcess:
 
     def start(self) -> None:
         assert not self.alive, "already running"
-        self._process = self._spawn(self.command, self.log_path, self._env)
+        self._process = self._spawn(self.command, self.log_path, self.env)
 
     def kill(self) -> None:
         """SIGKILL to the whole group; returns when the child is gone. Harmless when it is gone already."""

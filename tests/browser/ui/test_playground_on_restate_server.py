@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import playground_desk
 import pytest
-from chromium import Tab
+from chromium import Chromium, Tab
 from restate_server import RestateServer
 from service_endpoint import ServiceEndpoint
+from streaming_engine import StreamingEngine
 
 from perdure.engine.http_server import HttpServer, bind
 from perdure.inspection.admin_api import AdminApi
@@ -66,3 +68,23 @@ async def test_sql(tab: Tab, ui: str) -> None:
     await tab.goto(f"{ui}/sql?query=SELECT%20count(*)%20AS%20n%20FROM%20sys_deployment")
     await tab.wait_for_text("1 row")
     assert await tab.js("document.querySelectorAll('[data-table]').length") > 5
+
+
+async def test_with_a_gateway_in_front_runs_are_followed(browser: Chromium, tmp_path: Path) -> None:
+    engine = StreamingEngine("restate", str(playground_desk.__file__), tmp_path)
+    # To whom the server sends its clients: the UI asks the admin API where that is.
+    engine.engine.process.env["RESTATE_INGRESS__ADVERTISED_ADDRESS"] = engine.url
+    try:
+        await engine.start()
+        async with (
+            AdminApi(engine.admin_url) as api,
+            HttpServer(mounted(api, is_loopback=True), bind("127.0.0.1:0", "--test")) as shown,
+            browser.tab(f"{shown.url}/ui/playground/Guide/ask") as tab,
+        ):
+            await tab.type("Any ships?", into="#call textarea")
+            await tab.click("#do-call")
+            await tab.wait_for_text("count_ships", "#result")
+            await tab.wait_for_text(playground_desk.STORY, "#result")
+            assert await tab.js("document.querySelector('#result [data-missing]').hidden")
+    finally:
+        engine.kill()
