@@ -18,7 +18,7 @@ from perdure.ui.schema_form.build import without_unread
 from perdure.ui.schema_form.field import Form
 from perdure.ui.schema_form.json_values import dumps, loads
 from perdure.ui.schema_form.posted import Draft, Unread, read
-from perdure.ui.schema_form.schema import MISSING, JsonSchema, Problem
+from perdure.ui.schema_form.schema import MISSING, JsonSchema, Problem, json_schema
 
 JSON = "application/json"
 DELAY_S_MAX = 10 * 365 * 86_400
@@ -29,7 +29,7 @@ def takes_text(service: Service, handler: Handler) -> bool:
     """Whether it can be talked to, as `perdure chat` has it: it takes a text, and more than once."""
     if service.kind == "workflow" or content_type_of(handler) != JSON:
         return False
-    schema = JsonSchema(handler.input_schema)
+    schema = json_schema(handler.input_schema)
     return schema.fits(schema.root, "Hello")
 
 
@@ -65,7 +65,7 @@ class Trial:
     def of(cls, service: Service, handler: Handler, fields: Mapping[str, str]) -> Trial:
         what = fields.get("do", "")
         content_type = content_type_of(handler)
-        schema = JsonSchema(handler.input_schema)
+        schema = json_schema(handler.input_schema)
         draft, what = _draft(schema, fields, what)
         as_json = fields.get("as_json") == "yes"
         if what in ("json", "form") and not draft.problems:  # what cannot be read stays where it was written

@@ -28,8 +28,8 @@ GATHERED_MS = 60
 """What happens in this time is sent together."""
 SILENCE_S = 15.0
 NO_STREAMS = (
-    "This ingress has no streams, so only the output is shown. Start `perdure gateway` in front of "
-    "restate-server, and point its advertised ingress at it, to see runs as they happen."
+    "This ingress has no streams, so only the output is shown. To see runs as they happen, start "
+    "`perdure gateway` in front of restate-server, and let RESTATE_INGRESS__ADVERTISED_ADDRESS name it."
 )
 
 
