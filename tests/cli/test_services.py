@@ -13,9 +13,9 @@ pytestmark = pytest.mark.xdist_group("commands on both engines")
 
 def test_list_names_services_and_handlers(command: Command) -> None:
     heading, *lines = command("services", "list").out.splitlines()
-    assert heading.split() == ["SERVICE", "KIND", "REVISION", "DEPLOYMENT", "HANDLERS"]
-    assert re.match(r"Agent +service +\d+ +dp_\w+ +.*greet", lines[0])
-    assert re.match(r"Notes +virtual object +\d+ +dp_\w+ +write", lines[1])
+    assert heading.split() == ["SERVICE", "DEPLOYMENT", "KIND", "REVISION", "HANDLERS"]
+    assert re.match(r"Agent +dp_\w+ +service +\d+ +.*greet", lines[0])
+    assert re.match(r"Notes +dp_\w+ +virtual object +\d+ +write", lines[1])
     told = json.loads(command("services", "list", "--json").out)
     assert [each["name"] for each in told] == ["Agent", "Notes"]
 

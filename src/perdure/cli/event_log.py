@@ -15,6 +15,7 @@ from perdure.cli.completion import complete_invocation, complete_service
 from perdure.cli.invocation_filter import read_time
 from perdure.cli.json_output import plain
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption
+from perdure.errors import EngineUnreachable
 
 if TYPE_CHECKING:
     from perdure.inspection.admin_api import AdminApi
@@ -85,15 +86,15 @@ class _Log:
         self._has_ended = False
 
     async def follow(self, api: AdminApi, since: datetime) -> None:
-        """Until the invocation has ended, if it is of one."""
-        while True:
-            now = datetime.now(UTC)
-            await self.print_new(api, since)
-            if self._has_ended:
-                return
-            since = max(since, now - _LATE)
-            self._printed = {event for event in self._printed if event.at >= since}
+        """Until the invocation has ended, if it is of one. An engine that stops is waited for."""
+        await self.print_new(api, since)
+        while not self._has_ended:
             await asyncio.sleep(_EVERY_S)
+            if self._printed:  # by the engine's clock, which may not be ours
+                since = max(since, max(event.at for event in self._printed) - _LATE)
+                self._printed = {event for event in self._printed if event.at >= since}
+            with suppress(EngineUnreachable):
+                await self.print_new(api, since)
 
     async def print_new(self, api: AdminApi, since: datetime) -> None:
         from perdure.inspection.event_log import events

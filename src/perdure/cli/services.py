@@ -29,15 +29,16 @@ def list_services(as_json: JsonOption = False, admin: AdminUrlOption = ADMIN_DEF
     rows = (
         (
             each.name,
+            each.deployment_id,
             each.kind.replace("_", " "),
             str(each.revision),
-            each.deployment_id,
             ", ".join(handler.name for handler in each.handlers),
         )
         for each in services
     )
-    headings = ("SERVICE", "KIND", "REVISION", "DEPLOYMENT", "HANDLERS")
-    print_rows(headings, rows, empty="no services: register a deployment, or start one with `perdure up`")
+    headings = ("SERVICE", "DEPLOYMENT", "KIND", "REVISION", "HANDLERS")
+    empty = "no services: register a deployment, or start one with `perdure up`"
+    print_rows(headings, rows, empty=empty, uncut=2)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,6 +58,8 @@ def up(
     """
     from perdure.engine.runtime.options import EngineOptions
 
+    if reload and os.name == "nt":
+        raise CommandError("--reload needs Linux or macOS: start `perdure up` anew instead")
     parsed = Target.parse(target)
     # before a port is bound or a file opened: most mistakes are in here
     app = None if reload else parsed.load()
