@@ -65,6 +65,18 @@ def last_outputs(conversation: Any) -> str:
     return " | ".join(outputs[-2:])
 
 
+async def test_arguments_of_any_size_wait_for_a_human(pay: FunctionTool, paid: list[str]) -> None:
+    name = "x" * 300_000  # more than an event of a stream may hold
+    model = ScriptedModel([ToolCall("pay", {"to": name, "euros": 5}), "Paid."])
+    server = running(Agent(name="Clerk", model=model, tools=[pay]))
+
+    assert await suspended(server) is None
+    (question,) = announced(server)
+    assert question["arguments"] == {"to": name, "euros": 5}
+    assert value_of(await decided_by(server, lambda _question: YES)) == "Paid."
+    assert paid == [f"{name} 5"]
+
+
 async def test_the_run_suspends_until_the_call_is_approved(pay: FunctionTool, paid: list[str]) -> None:
     model = ScriptedModel([ToolCall("pay", {"to": "Ada", "euros": 5}), last_outputs])
     server = running(Agent(name="Clerk", model=model, tools=[pay]))

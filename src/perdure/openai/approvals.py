@@ -25,12 +25,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from restate.exceptions import TerminalError
 from restate.serde import BytesSerde
 
-from perdure.durable import ONCE, DurableContext, current, publish, step
+from perdure.durable import ONCE, DurableContext, current, step
 from perdure.durable.step import is_async
 from perdure.durable.values import Json
 from perdure.errors import NotDurable
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.options import current_options
+from perdure.openai.run_events import publish_cut
 
 ANNOUNCEMENT_VERSION = 1
 
@@ -118,7 +119,7 @@ async def _answer(context: DurableContext, question: Question, timeout_ms: int |
             f"approval {question.tool}", _announce, question, awakeable_id, timeout_ms, asked, problem
         )
         assert asked is not None
-        publish("approval", {**asked}, stream=current_options().stream)
+        publish_cut("approval", {**asked}, current_options().stream)  # the journal has it whole
         try:
             return Decision.model_validate_json(await answer)
         except ValidationError as error:

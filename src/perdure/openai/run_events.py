@@ -48,14 +48,8 @@ class StreamedRun:
     _last_text: str | None = None
 
     def publish(self, kind: str, data: dict[str, Any]) -> None:
-        """Publish an event of this run, on the loop or in a step of it. Strings too long for an event are
-        cut, and the event says so: a run must not fail for what its readers are shown.
-        """
-        data = data | ({"depth": self.depth} if self.depth else {})
-        try:
-            publish(kind, data, stream=self.stream)
-        except ValueError:
-            publish(kind, _cut(data), stream=self.stream)
+        """Publish an event of this run, on the loop or in a step of it."""
+        publish_cut(kind, data | ({"depth": self.depth} if self.depth else {}), self.stream)
 
     def tell(self, event: object) -> None:
         """Publish what an event of the SDK says that readers outside want to know."""
@@ -101,6 +95,16 @@ class StreamedRun:
                 )
             case HandoffOutputItem():
                 yield "handoff", {"from": item.source_agent.name, "to": item.target_agent.name}
+
+
+def publish_cut(kind: str, data: dict[str, Any], stream: str) -> None:
+    """Publish an event. Values too long for one are cut, and the event says so: a run must not fail for what
+    its readers are shown.
+    """
+    try:
+        publish(kind, data, stream=stream)
+    except ValueError:
+        publish(kind, _cut(data), stream=stream)
 
 
 _run: contextvars.ContextVar[StreamedRun | None] = contextvars.ContextVar(
