@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.ui.entry_text import digest, kind_of, shown, written
@@ -14,6 +14,7 @@ def sent(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary() | st.text().map(str.encode))
 def test_what_nobody_changed_stays_as_it_was(value: bytes) -> None:
     assert written(kind_of(value), sent(shown(value)), value) == value

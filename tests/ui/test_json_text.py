@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.ui.json_text import compact, indented
@@ -16,6 +16,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(anything, st.booleans())
 def test_it_stays_the_same_value(value: object, ensure_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=ensure_ascii)

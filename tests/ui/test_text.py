@@ -59,6 +59,7 @@ def test_every_value_can_be_read_and_sent(value: str | bytes) -> None:
 
 def test_json_is_laid_out_and_the_rest_is_not() -> None:
     assert text.readable(b'{"a":[1]}') == '{\n  "a": [\n    1\n  ]\n}'
+    assert text.readable(b'{"euros":1.10}') == '{\n  "euros": 1.10\n}'
     assert text.readable(b"plain words") == "plain words"
     assert text.readable(b"\xff\x00") == "ff 00"
     assert text.readable(None) == ""

@@ -15,7 +15,6 @@ from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
 from perdure.ui.actions import act, form
-from perdure.ui.json_text import indented
 from perdure.ui.pages import base, page, see_other
 from perdure.ui.remembered import Remembered
 
@@ -94,8 +93,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
 
 def arguments_text(approval: Approval) -> str:
-    """JSON, a value a line. Numbers stand as the journal has them: nobody reads 1,000 for 1000.00 here."""
-    return indented(json.dumps(approval.arguments, ensure_ascii=False))
+    """JSON, a value a line. Numbers stand as Python wrote them: nobody reads 1,000 for 1000.0 here."""
+    return json.dumps(approval.arguments, indent=2, ensure_ascii=False)
 
 
 def _arguments_line(approval: Approval) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlencode
 
 from perdure.inspection.invocation_filter import COUNT_MAX
+from perdure.ui.json_text import indented
 
 VALUE_CHARS_MAX = 4_096
 """What is shown of a value; the rest is a download."""
@@ -85,7 +86,7 @@ def _picture(found: re.Match[str]) -> str:
 
 
 def readable(value: bytes | str | None) -> str:
-    """JSON indented, other text as it is, bytes that are neither as hex."""
+    """JSON indented, its numbers as they are written; other text as it is, bytes that are neither as hex."""
     if value is None:
         return ""
     try:
@@ -93,8 +94,8 @@ def readable(value: bytes | str | None) -> str:
     except UnicodeDecodeError:
         return value.hex(" ") if isinstance(value, bytes) else ""
     try:
-        return plain(json.dumps(json.loads(as_text), indent=2, ensure_ascii=False))
-    except (ValueError, RecursionError):
+        return plain(indented(as_text))
+    except ValueError:
         return plain(as_text)
 
 
