@@ -236,11 +236,15 @@ async def hold(ctx: restate.ObjectContext, seconds: float) -> None:
     await ctx.sleep(timedelta(seconds=seconds))
 
 
+falls: list[str] = []
+
+
 @stumbling.handler()
 async def fall(ctx: restate.Context, why: str) -> str:
-    """Has a step, then fails until it is paused."""
+    """Has a step, then fails until it is paused, each time on another one."""
     await ctx.run_typed("tie the shoes", lambda: "tied")
-    raise ValueError(why)
+    falls.append(why)
+    raise ValueError(f"{why} {len(falls)}")
 
 
 app = restate.app([press, desk, stumbling])

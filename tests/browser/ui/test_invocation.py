@@ -15,6 +15,8 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import decide, pending
 from perdure.inspection.invocation_list import invocation
 
+BANNER = "main > .banner:not(#unreachable)"
+
 
 @pytest.fixture(scope="module")
 def app() -> Any:
@@ -31,8 +33,8 @@ async def opened(tab: Tab, ui: str, invocation_id: str, status: str) -> None:
     """Its page, once it says that status."""
     await tab.goto(f"{ui}/invocations/{invocation_id}")
     await tab.wait_for_text(status, "#invocation-status")
-    if status in ("succeeded", "failed"):
-        await tab.wait_for("!document.querySelector('#journal .open')")
+    if status == "succeeded":
+        await tab.wait_for("document.querySelector('#journal > .lines > .steps > .output')")
 
 
 async def rows(tab: Tab) -> list[str]:
@@ -108,9 +110,9 @@ async def test_a_step_opens_in_place(
         document.querySelector(`.step.tool .json-${kind}`)?.textContent)"""
     )
     assert kinds == ['"tide"', "3", "false", "words"]
-    await tab.js("document.querySelector('.step.tool .json-tree details summary').click()")
-    assert '"tide 1"' not in await tab.js("document.querySelector('.step.tool').innerText"), "it folds"
-    await tab.js("document.querySelector('.step.tool .json-tree details summary').click()")
+    for is_shown in (False, True):
+        await tab.js("document.querySelector('.step.tool .json-tree summary').click()")
+        assert await tab.js("document.querySelector('.step.tool .json-inner').checkVisibility()") == is_shown
     await screenshot(tab, "invocation-step")
 
 
@@ -124,8 +126,8 @@ async def test_an_approval_is_decided_in_place(
     assert await tab.js("document.querySelector('.step.approval .bar.wait.lasts') !== null")
     assert await tab.js("document.querySelector('#overlay .now') !== null")
     await screenshot(tab, "invocation-approval")
-    await tab.click(".asks .primary", leads_on=True)
-    await tab.wait_for_text("Approved", ".banner")
+    await tab.click(".decide .primary", leads_on=True)
+    await tab.wait_for_text("Approved", BANNER)
     await tab.wait_for_text("succeeded", "#invocation-status")
     await tab.wait_for_text("approved", ".step.approval")
     await tab.wait_for_text("5000 copies are out", ".steps")
@@ -155,7 +157,9 @@ async def test_words_are_read_as_they_are_spoken(
     await tab.goto(f"{ui}/invocations/{run}")
     for said in ("Once", "Once upon", "Once upon a"):
         press_room.speaker.words.release()
-        await tab.wait_for(f"document.querySelector('#live-text p').textContent === {json.dumps(said)}")
+        await tab.wait_for(
+            f"document.querySelector('#live-text p').textContent.trim() === {json.dumps(said)}"
+        )
     assert await tab.js("!document.getElementById('live-text').hidden")
     await screenshot(tab, "invocation-speaking")
     for _ in range(20):
@@ -174,7 +178,7 @@ async def test_attempts_that_failed_tell_why(
     await tab.wait_for("document.querySelectorAll('#failed-attempts li').length >= 3")
     assert await tab.js("document.querySelectorAll('#overlay .failure').length") >= 3
     await tab.click("#failed-attempts summary")
-    await tab.wait_for_text("raise ValueError(why)", "#failed-attempts")
+    await tab.wait_for_text("raise ValueError(f", "#failed-attempts")
     await tab.wait_for_text("a banana skin", "#invocation-facts")
     await screenshot(tab, "invocation-failing")
 
@@ -216,7 +220,7 @@ async def test_a_page_that_is_open_follows_the_run(
     await decide(api, waiting.id, approved=True)
     await tab.wait_for_text("succeeded", "#invocation-status")
     await tab.wait_for_text("It is out.", ".steps")
-    await tab.wait_for("!document.querySelector('#journal .open, .asks')")
+    await tab.wait_for("!document.querySelector('#journal .open, .decide')")
     assert await tab.js("first.isConnected && first.querySelector('details').open")
     fetched = [url for url in tab.requests[seen:] if "/rows?" in url]
     assert fetched
@@ -250,11 +254,11 @@ async def test_pause_resume_cancel(
     assert "done again when you resume" in await done(tab, "Pause", sure=False)
     assert "running" in await tab.js("document.getElementById('invocation-status').innerText")
     await done(tab, "Pause")
-    await tab.wait_for_text(f"{run}: asked to pause", ".banner")
+    await tab.wait_for_text(f"{run}: asked to pause", BANNER)
     await tab.wait_for_text("paused", "#invocation-status")
     await screenshot(tab, "invocation-paused")
     assert "newest deployment" in await done(tab, "Resume on the newest deployment")
-    await tab.wait_for_text(f"{run}: resumed", ".banner")
+    await tab.wait_for_text(f"{run}: resumed", BANNER)
     await tab.wait_for_text("running", "#invocation-status")
     assert "may clean up" in await done(tab, "Cancel")
     await tab.wait_for_text("failed", "#invocation-status")
@@ -269,7 +273,7 @@ async def test_kill_and_purge(tab: Tab, ui: str, ingress: httpx2.AsyncClient) ->
     await tab.wait_for_text("failed", "#invocation-status")
     await tab.wait_for_text("never ended", ".step.sleep")
     assert "for ever" in await done(tab, "Purge")
-    await tab.wait_for_text(f"{run}: purged", ".banner")
+    await tab.wait_for_text(f"{run}: purged", BANNER)
     assert await tab.js("location.pathname") == "/ui/invocations"
     await tab.goto(f"{ui}/invocations/{run}")
     await tab.wait_for_text("not found")
@@ -283,7 +287,7 @@ async def test_restart_as_new_and_from_a_step(
     await opened(tab, ui, run, "succeeded")
     calls = len(press_room.editor.model.calls)  # type: ignore[union-attr]
     assert "same input" in await done(tab, "Restart as new")
-    await tab.wait_for_text(f"restarted {run}", ".banner")
+    await tab.wait_for_text(f"restarted {run}", BANNER)
     again = str(await tab.js("location.pathname.split('/').at(-1)"))
     assert (await invocation(api, again)).restarted_from == run
     await tab.wait_for_text("Restarted from", "#invocation-facts")
@@ -311,14 +315,14 @@ async def test_a_refusal_is_told_in_the_words_of_the_engine(
     run = await sent(ingress, "/Press/nap", 3600)
     await opened(tab, ui, run, "running")
     await tab.js(
-        """globalThis.form = document.querySelector('#invocation-actions form[action$=pause]').cloneNode(true);
+        """globalThis.form = document.querySelector('form[action$=pause]').cloneNode(true);
         form.removeAttribute('data-confirm');
         form.insertAdjacentHTML('beforeend', '<input name=confirmed value=yes>');
         document.querySelector('main').append(form)"""
     )
     await api.change(run, "kill")
     await tab.click("main > form button", leads_on=True)
-    await tab.wait_for_text("only one that runs can be paused", ".banner.failed")
+    await tab.wait_for_text("only one that runs can be paused", BANNER)
 
 
 # ---- what is large, and what is hostile
@@ -341,6 +345,7 @@ async def test_a_long_journal_opens_without_freezing(
         """
     )
     assert longest_ms < 500
+    print("MEASURED", opened_ms, longest_ms)
     assert await tab.js("document.querySelectorAll('.step').length") < 1_100
     await tab.js("document.querySelector('#more').scrollIntoView()")
     await tab.wait_for("document.querySelectorAll('.step').length >= 1000")
