@@ -6,7 +6,7 @@ process, when it recovers the invocation: so each attempt is told once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -50,25 +50,26 @@ class Watcher(Protocol):
 class AttemptLog:
     """The attempts under way, as the store has them."""
 
-    def __init__(self, store: SqliteStore, watchers: Sequence[Watcher]) -> None:
+    def __init__(self, store: SqliteStore, clock_ms: Callable[[], int], watchers: Sequence[Watcher]) -> None:
         self._store = store
+        self._clock_ms = clock_ms
         self._watchers = watchers
-        self._under_way: dict[str, Invocation] = {}
+        self.under_way: dict[str, Invocation] = {}  # by id, as they were when their attempt began
         self._recovered: set[str] = set()  # until their next attempt: two deployments may have their service
 
-    def committed(self, batch: list[Input], actions: list[Action], now_ms: int) -> None:
+    def committed(self, batch: list[Input], actions: list[Action]) -> None:
         """Tell what a transaction has ended."""
         for event in batch:
-            if isinstance(event, Progress) and isinstance(event.events[-1], _ENDS):
-                self._over(event.id, event.attempt, now_ms)
+            if type(event) is Progress and isinstance(event.events[-1], _ENDS):
+                self._over(event.id, event.attempt)
         for action in actions:
             if isinstance(action, StartAttempt):
-                self._over(action.id, None, now_ms)
+                self._over(action.id)
                 self._began(action)
             elif isinstance(action, AbortAttempt):
-                self._over(action.id, None, now_ms)
+                self._over(action.id)
             elif isinstance(action, Complete):
-                self._over(action.id, None, now_ms)
+                self._over(action.id)
                 if (invocation := self._store.invocation(action.id)) is not None:
                     for watcher in self._watchers:
                         watcher.completed(invocation)
@@ -79,7 +80,7 @@ class AttemptLog:
         if (
             invocation is None
             or invocation.status is not Status.RUNNING
-            or invocation_id in self._under_way
+            or invocation_id in self.under_way
             or invocation_id in self._recovered
         ):
             return
@@ -93,17 +94,17 @@ class AttemptLog:
         self._recovered.discard(action.id)
         invocation = self._store.invocation(action.id)
         if invocation is not None and invocation.attempt == action.attempt:
-            self._under_way[action.id] = invocation
+            self.under_way[action.id] = invocation
 
-    def _over(self, invocation_id: str, attempt: int | None, now_ms: int) -> None:
-        began = self._under_way.get(invocation_id)
+    def _over(self, invocation_id: str, attempt: int | None = None) -> None:
+        began = self.under_way.get(invocation_id)
         if began is None or attempt not in (None, began.attempt):
             return
         now = self._store.invocation(invocation_id)
         if now is not None and now.status is Status.RUNNING and now.attempt == began.attempt:
             return  # it has only just begun
-        del self._under_way[invocation_id]
-        self._tell(AttemptOver(began, now, _outcome(began, now), now_ms))
+        del self.under_way[invocation_id]
+        self._tell(AttemptOver(began, now, _outcome(began, now), self._clock_ms()))
 
     def _tell(self, over: AttemptOver) -> None:
         for watcher in self._watchers:

@@ -106,8 +106,8 @@ class Engine:
     async def __aenter__(self) -> Engine:
         identity = _identity(self.options)  # before the file: a wrong path leaves nothing behind
         self.store = self._stack.enter_context(self._open_store(self.options.data_dir))
-        self.metrics = EngineMetrics(self.store)
-        self._attempt_log = AttemptLog(self.store, [FailureLog(), EngineSpans(), self.metrics])
+        self.metrics = EngineMetrics()
+        self._attempt_log = AttemptLog(self.store, self.clock_ms, [FailureLog(), EngineSpans(), self.metrics])
         self._processor = Processor(self.store, self.clock_ms, self._perform, self._failed, self._committed)
         self.requests = Requests(self.store, self._processor.submit)
         self.registry = Registry(self.store, self.clock_ms, identity)
@@ -191,8 +191,8 @@ class Engine:
         return len(unfinished)
 
     def _committed(self, batch: list[Input], actions: list[Action], took_s: float) -> None:
-        self._attempt_log.committed(batch, actions, self.clock_ms())
-        self.metrics.committed(batch, took_s)
+        self.metrics.committed(batch, took_s, self._attempt_log.under_way)
+        self._attempt_log.committed(batch, actions)
 
     def _perform(self, action: Action) -> None:
         self._perform_of[type(action)](action)

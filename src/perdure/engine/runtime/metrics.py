@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -18,7 +18,6 @@ from prometheus_client.registry import Collector
 from perdure.engine.core.inputs import Input, Progress
 from perdure.engine.core.model import Failure, Invocation
 from perdure.engine.runtime.attempt_log import AttemptOver
-from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.protocol.session import RunProposed
 
 _OF = ("service", "handler")
@@ -49,8 +48,7 @@ class Tally:
 class EngineMetrics(Collector):
     """Of one engine, in a registry of its own. See `attempt_log.Watcher`."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
         self._completed = Counter(
             "perdure_invocations_completed",
@@ -82,15 +80,15 @@ class EngineMetrics(Collector):
         self._batches = Tally(_BATCHES)
         self.registry.register(self)
 
-    def committed(self, batch: list[Input], took_s: float) -> None:
-        """One transaction is on disk."""
+    def committed(self, batch: list[Input], took_s: float, under_way: Mapping[str, Invocation]) -> None:
+        """One transaction is on disk, of these attempts among others."""
         self._commits.observe(took_s)
         self._batches.observe(len(batch))
         for event in batch:
-            if isinstance(event, Progress):
-                results = sum(isinstance(said, RunProposed) for said in event.events)
-                if results and (invocation := self._store.invocation(event.id)) is not None:
-                    self._steps[_of(invocation)] += results
+            if type(event) is Progress:
+                for said in event.events:
+                    if type(said) is RunProposed and (invocation := under_way.get(event.id)) is not None:
+                        self._steps[invocation.target.service, invocation.target.handler] += 1
 
     def collect(self) -> Iterator[Metric]:
         """See `prometheus_client.registry.Collector`."""
