@@ -5,7 +5,10 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from perdure.engine.core.model import Entry
+from perdure.engine.storage import journal_pages
 from perdure.engine.storage.connection import FILE_NAME
 from perdure.engine.storage.journal_pages import JournalPage, command_position, page
 from perdure.engine.storage.read_only import read_only
@@ -70,3 +73,15 @@ def test_a_value_of_32_mb_is_in_memory_once_and_then_cut(tmp_path: Path) -> None
     completion = found.completions[1]
     assert (len(completion.message.value.content), completion.whole_bytes) == (1024, {"Value.content": size})
     assert peak < 1.1 * size
+
+
+def test_many_long_values_share_what_a_page_may_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_pages, "PAGE_BYTES_MAX", 10_000)
+    journal = [entry for number in range(1, 5) for entry in (run(number), result(number, b"x" * 6_000))]
+    found = pages(tmp_path, journal, 0, 10, bytes_max=8_000)
+    shown = [len(line.message.value.content) for line in found.completions.values()]
+    assert shown[0] == 6_000
+    assert 3_000 < shown[1] < 4_000
+    assert shown[2:] == [1024, 1024]
+    whole = pages(tmp_path / "one", [run(1), result(1, b"x" * 20_000)], 0, 1, bytes_max=50_000)
+    assert len(whole.completions[1].message.value.content) == 20_000

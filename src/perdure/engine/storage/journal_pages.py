@@ -25,6 +25,11 @@ _COMMAND = (
 _LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = ?"
 
 
+PAGE_BYTES_MAX = 32 * 1024 * 1024
+"""Of the values of a page together. Beyond it they are cut to FIELD_BYTES_LEAST."""
+FIELD_BYTES_LEAST = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class JournalPage:
     """lines: commands and signals. completions: of these commands, by completion id. length: of the whole
@@ -40,7 +45,10 @@ class JournalPage:
 def page(
     connection: sqlite3.Connection, invocation_id: str, start: int, limit: int, field_bytes_max: int
 ) -> JournalPage:
-    """From the entry `start` on. One entry at a time is in memory whole."""
+    """From the entry `start` on. One entry at a time is in memory whole; a single value may have all of
+    `field_bytes_max`, and several PAGE_BYTES_MAX together.
+    """
+    room = _Room(field_bytes_max)
     (length,) = connection.execute(_LENGTH, (invocation_id,)).fetchone()
     rows = connection.execute(_TOLD, (invocation_id, start))
     lines: list[Line] = []
@@ -49,9 +57,9 @@ def page(
         if len(lines) == limit:
             following = row[0]
             break
-        lines.append(_line(row, field_bytes_max))
+        lines.append(_line(row, room))
     rows.close()
-    completions = _completions(connection, invocation_id, lines, field_bytes_max)
+    completions = _completions(connection, invocation_id, lines, room)
     return JournalPage(lines, completions, length, following)
 
 
@@ -66,14 +74,14 @@ def command_position(
 
 
 def _completions(
-    connection: sqlite3.Connection, invocation_id: str, lines: list[Line], field_bytes_max: int
+    connection: sqlite3.Connection, invocation_id: str, lines: list[Line], room: _Room
 ) -> dict[int, Line]:
     missing = {number for line in lines for number in awaited(line)}
     found: dict[int, Line] = {}
     if not missing:
         return found
     for row in connection.execute(_COMPLETIONS, (invocation_id, lines[0].index)):
-        line = _line(row, field_bytes_max)
+        line = _line(row, room)
         if (number := line.message.completion_id) in missing:
             found[number] = line
             missing.remove(number)
@@ -82,7 +90,23 @@ def _completions(
     return found
 
 
-def _line(row: tuple[int, int, bytes, int], field_bytes_max: int) -> Line:
+class _Room:
+    """What the values of a page may still take."""
+
+    def __init__(self, field_bytes_max: int) -> None:
+        self._field_bytes_max = field_bytes_max
+        self._left_bytes = max(PAGE_BYTES_MAX, field_bytes_max)
+
+    @property
+    def field_bytes_max(self) -> int:
+        return max(FIELD_BYTES_LEAST, min(self._field_bytes_max, self._left_bytes))
+
+    def take(self, size_bytes: int) -> None:
+        self._left_bytes -= size_bytes
+
+
+def _line(row: tuple[int, int, bytes, int], room: _Room) -> Line:
     index, kind, payload, appended_at_ms = row
-    payload, whole_bytes = excerpt(kind, payload, field_bytes_max)
+    payload, whole_bytes = excerpt(kind, payload, room.field_bytes_max)
+    room.take(len(payload))
     return Line(index, kind, decode_message(kind, payload), whole_bytes, appended_at_ms)
