@@ -7,10 +7,9 @@ import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from perdure.engine.admin.failure_view import failure_view
 from perdure.engine.admin.invocation_filter import cursor_of, limit_of, number_of, wanted_of
@@ -29,7 +28,7 @@ from perdure.errors import RequestError
 from perdure.protocol.ids import decode_invocation_id
 from perdure.protocol.steps import steps_of
 
-T = TypeVar("T")
+Json = dict[str, object]
 
 COUNT_MAX = 10_001
 """A count of a state ends here: it means `more`."""
@@ -50,28 +49,38 @@ class InvocationRoutes:
 
     async def list(self, request: Request) -> Response:
         """The newest first, filtered; a page at a time."""
-        limit = limit_of(request)
-        wanted = wanted_of(request)
-        found = await self._read(lambda file: invocation_list.page(file, wanted, limit + 1))
-        page = found[:limit]
-        following = cursor_of(page[-1].invocation) if len(found) > limit else None
-        return JSONResponse({"invocations": [self._view(each) for each in page], "next": following})
+        limit, wanted, view = limit_of(request), wanted_of(request), self._view()
+
+        def read(file: sqlite3.Connection) -> Json:
+            found = invocation_list.page(file, wanted, limit + 1)
+            page = found[:limit]
+            following = cursor_of(page[-1].invocation) if len(found) > limit else None
+            return {"invocations": [view(each) for each in page], "next": following}
+
+        return await self._answer(read)
 
     async def count(self, request: Request) -> Response:
         """How many there are, by state."""
         wanted = wanted_of(request)
-        states = await self._read(lambda file: invocation_list.counts(file, wanted, COUNT_MAX))
-        return JSONResponse({"count": min(sum(states.values()), COUNT_MAX), "states": states})
+
+        def read(file: sqlite3.Connection) -> Json:
+            states = invocation_list.counts(file, wanted, COUNT_MAX)
+            return {"count": min(sum(states.values()), COUNT_MAX), "states": states}
+
+        return await self._answer(read)
 
     async def describe(self, request: Request) -> Response:
         """One, with its journal, unless `?journal=false`."""
-        invocation_id = _id(request)
-        if request.query_params.get("journal") == "false":
-            return JSONResponse(self._view(await self._read(lambda file: _listed(file, invocation_id))))
-        listed, entries = await self._read(
-            lambda file: (_listed(file, invocation_id), Journal(file).read(invocation_id))
-        )
-        return JSONResponse(self._view(listed) | {"journal": journal_view(entries)})
+        invocation_id, view = _id(request), self._view()
+        with_journal = request.query_params.get("journal") != "false"
+
+        def read(file: sqlite3.Connection) -> Json:
+            told = view(_listed(file, invocation_id))
+            return (
+                told | {"journal": journal_view(Journal(file).read(invocation_id))} if with_journal else told
+            )
+
+        return await self._answer(read)
 
     async def journal(self, request: Request) -> Response:
         """A part of the journal, each command with its completion folded in."""
@@ -80,34 +89,44 @@ class InvocationRoutes:
         limit = number_of(request, "limit", *_STEPS)
         bytes_max = number_of(request, "value_bytes_max", *_VALUE_BYTES)
 
-        def read(file: sqlite3.Connection) -> bytes:
+        def read(file: sqlite3.Connection) -> Json:
             _listed(file, invocation_id)
             page = journal_pages.page(file, invocation_id, start, limit, bytes_max)
             steps = [step_view(step) for step in steps_of(page.lines, page.completions)]
-            # Megabytes, perhaps: made here, beside the engine's loop.
-            return json.dumps({"steps": steps, "entries": page.length, "next": page.next}).encode()
+            return {"steps": steps, "entries": page.length, "next": page.next}
 
-        return Response(await self._read(read), media_type="application/json")
+        return await self._answer(read)
 
     async def failures(self, request: Request) -> Response:
         """Why its attempts failed: the newest of them, oldest first."""
         invocation_id = _id(request)
 
-        def read(file: sqlite3.Connection) -> list[dict[str, object]]:
+        def read(file: sqlite3.Connection) -> Json:
             _listed(file, invocation_id)
-            return [
-                failure_view(each, command_position(file, invocation_id, each.problem.command_index))
-                for each in AttemptFailures(file).of(invocation_id)
-            ]
+            return {
+                "failures": [
+                    failure_view(each, command_position(file, invocation_id, each.problem.command_index))
+                    for each in AttemptFailures(file).of(invocation_id)
+                ]
+            }
 
-        return JSONResponse({"failures": await self._read(read)})
+        return await self._answer(read)
 
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    async def _answer(self, read: Callable[[sqlite3.Connection], Json]) -> Response:
+        """Its JSON may be megabytes, so it is made beside the engine's loop too."""
         path = self._engine.options.data_dir / FILE_NAME
-        return await asyncio.get_running_loop().run_in_executor(self._threads, read_only, path, read)
 
-    def _view(self, listed: Listed) -> dict[str, object]:
-        return invocation_view(listed, self._engine.store.service_kind(listed.invocation.target.service))
+        def encoded(file: sqlite3.Connection) -> bytes:
+            return json.dumps(read(file), ensure_ascii=False).encode(errors="backslashreplace")
+
+        body = await asyncio.get_running_loop().run_in_executor(self._threads, read_only, path, encoded)
+        return Response(body, media_type="application/json")
+
+    def _view(self) -> Callable[[Listed], Json]:
+        """For other threads: which services there are, as of now."""
+        store = self._engine.store
+        kinds = {name: store.service_kind(name) for name in store.deployments.service_names()}
+        return lambda listed: invocation_view(listed, kinds.get(listed.invocation.target.service))
 
 
 def _listed(file: sqlite3.Connection, invocation_id: str) -> Listed:
