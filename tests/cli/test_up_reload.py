@@ -186,6 +186,8 @@ def test_what_cannot_be_loaded_is_one_line_and_the_code_of_before_goes_on(develo
 
     developer.save('restate.Service("Agent")', 'restate.Service("Agent"')
     developer.hears("the code of before goes on")
+    developer.save("app = restate", "import time; time.sleep(600)\napp = restate")  # loads for ever
+    time.sleep(0.5)  # not for luck: for two saves, and not one
     developer.save("return WORD\n\n\napp", "return 'mended'\n\n\napp")
     developer.hears("reloaded in")
     assert developer.call() == "mended"

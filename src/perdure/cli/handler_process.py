@@ -71,10 +71,9 @@ class HandlerProcess:
     async def stop(self) -> None:
         """Let running steps record their results, then end it: what waits suspends at once."""
         self._line.close()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), DRAIN_S + _GRACE_S)
-        finally:
-            await self.kill()
+        await self.kill()
 
     async def kill(self) -> None:
         """End it and all that it started, now."""

@@ -95,7 +95,7 @@ class ReloadedHandlers:
             except BaseException:
                 await new.kill()
                 raise
-        except (CommandError, DiscoveryFailed) as error:
+        except (CommandError, DiscoveryFailed, OSError) as error:
             then = "waiting for the next save" if self._current is None else "the code of before goes on"
             _say(f"{error}; {then}")
             return
@@ -112,6 +112,7 @@ class ReloadedHandlers:
         code = await process.ended()
         if process is self._current:
             self._current = None
+            await process.kill()  # what it started
             _say(f"the process of the handlers ended with {code}; waiting for the next save")
 
     def _banner(self, engine: EngineServer, deployment: Deployment, resumed: int) -> None:
