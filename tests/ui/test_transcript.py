@@ -54,6 +54,19 @@ def test_a_tool_call_gets_its_result_and_two_at_once_keep_apart() -> None:
     ]
 
 
+def test_calls_of_one_id_are_told_apart_by_their_run_and_their_turn() -> None:
+    call, result = {"name": "a", "call_id": "c"}, {"name": "a", "call_id": "c", "output": 1}
+    read = transcript(
+        ("tool_call", call),
+        ("tool_call", call | {"name": "b", "depth": 1}),
+        ("tool_result", result | {"output": 2, "depth": 1}),
+        ("tool_result", result),
+        ("tool_call", call | {"name": "c"}),
+    )
+    told = [(part.facts["name"], part.facts.get("output"), part.depth) for part in read.parts()]
+    assert told == [("a", 1, 0), ("b", 2, 1), ("c", None, 0)]
+
+
 def test_what_a_dead_attempt_said_is_taken_back() -> None:
     read = transcript(
         ("text", {"delta": "Before. ", "item": "m0"}, "s0"),

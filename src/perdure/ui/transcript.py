@@ -48,10 +48,11 @@ class Transcript:
 
     def __init__(self) -> None:
         self.end: dict[str, Any] | None = None
-        self.activity: str | None = "waiting for its turn"
+        self.activity: str | None = "at work"
         self.hidden = 0
         self._parts: dict[str, Part] = {}
         self._sources: dict[str, set[str]] = {}  # the parts that a source brought
+        self._calls: dict[tuple[int, object], Part] = {}  # by depth and the id of the call, the latest
         self._speaker: dict[int, str] = {}  # the agent whose model was asked last, by depth
 
     def parts(self) -> list[Part]:
@@ -78,7 +79,9 @@ class Transcript:
                 yield from self._complete(event, facts, depth)
             case "tool_call":
                 self.activity = f"calling {facts.get('name')}"
-                yield self._part("tool", f"call-{facts.get('call_id') or event.index}", facts, depth).id
+                call = self._part("tool", f"e{event.index}", facts, depth)
+                self._calls[depth, facts.get("call_id")] = call
+                yield call.id
             case "tool_result":
                 yield from self._answer(event, facts, depth)
             case "handoff":
@@ -86,9 +89,10 @@ class Transcript:
             case "approval":
                 self.activity = "waiting for a human"
                 yield self._part("approval", f"e{event.index}", facts, depth).id
-                if (call := self._parts.get(f"call-{facts.get('call_id')}")) is not None:
-                    call.facts = {**call.facts, "waits": True}
-                    yield call.id
+                for (_, call_id), call in self._calls.items():
+                    if call_id == facts.get("call_id") and not call.is_settled:
+                        call.facts = {**call.facts, "waits": True}
+                        yield call.id
             case "output":
                 if (part := self._output(f"e{event.index}", facts.get("value"))) is not None:
                     yield part.id
@@ -140,7 +144,7 @@ class Transcript:
     def _answer(self, event: StreamEvent, facts: dict[str, Any], depth: int) -> Iterator[str]:
         call_id = facts.get("call_id")
         self.activity = "going on"
-        part = self._part("tool", f"call-{call_id or event.index}", facts, depth)
+        part = self._calls.get((depth, call_id)) or self._part("tool", f"e{event.index}", facts, depth)
         part.facts = {**part.facts, "output": facts.get("output"), "answered": True}
         part.is_settled = True
         yield part.id

@@ -32,7 +32,7 @@ async def say(tab: Tab, text: str) -> None:
 
 async def at_rest(tab: Tab) -> str:
     """Wait until the last run has ended; what its turn shows."""
-    await tab.wait_for(f"document.querySelector('{LAST} [data-activity]').hidden", 20)
+    await tab.wait_for(f"document.querySelector('{LAST} [data-activity]')?.hidden ?? true", 20)
     return str(await tab.js(f"document.querySelector('{LAST}').innerText"))
 
 

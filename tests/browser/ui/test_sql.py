@@ -85,7 +85,10 @@ async def test_all_rows_are_downloaded(ui: str, echoed: str) -> None:
         linked = await http.get(
             f"{ui}/sql", params={"query": query}, headers={"sec-fetch-site": "cross-site"}
         )
-    assert list(csv.reader(io.StringIO(as_csv.text))) == [["id", "idempotency_key"], [echoed, "<b>key</b>"]]
+    assert list(csv.reader(io.StringIO(as_csv.text))) == [
+        ["id", "idempotency_key", "next_retry_at"],
+        [echoed, "<b>key</b>", ""],
+    ]
     assert json.loads(as_json.content) == [{"id": echoed, "idempotency_key": "<b>key</b>"}]
     assert as_csv.headers["content-disposition"] == 'attachment; filename="query.csv"'
     assert from_elsewhere.status_code == 403
