@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from perdure.cli import approvals
 from perdure.errors import RequestError
-from perdure.inspection import approvals as decisions
+from perdure.inspection import decisions
 from perdure.inspection.approvals import Decision
 from perdure.inspection.awakeables import resolve_awakeable
 from perdure.openai import Decision as DecisionOfRuns

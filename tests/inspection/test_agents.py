@@ -10,7 +10,8 @@ from inspected_agents import HOSTILE
 from inspected_office import Office
 
 from perdure.errors import RequestError
-from perdure.inspection.approvals import Approval, decide, find, pending, recent
+from perdure.inspection.approvals import Approval, find, pending, recent
+from perdure.inspection.decisions import decide
 from perdure.inspection.journal import whole_journal
 from perdure.inspection.spending import Spending, model_calls
 from perdure.inspection.step_content import (

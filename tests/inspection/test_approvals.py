@@ -12,6 +12,7 @@ from agents import set_tracing_disabled
 from perdure.errors import RequestError
 from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.decisions import decide
 from perdure.testing import Harness, harness
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +42,7 @@ async def test_what_is_suspended_waits_and_what_was_never_started_does_not(h: Ha
     assert waiting.arguments == {"order": 23, "euros": 180.1}
     assert (waiting.reason, waiting.problem, waiting.expires_at) == (None, None, None)
 
-    decided = await approvals.decide(api, waiting.id, approved=False, message="no photo", by="Ada")
+    decided = await decide(api, waiting.id, approved=False, message="no photo", by="Ada")
     assert decided.id == waiting.id
     assert await h.attach(sent) == "no photo"
     assert await approvals.pending(api) == []
@@ -50,7 +51,7 @@ async def test_what_is_suspended_waits_and_what_was_never_started_does_not(h: Ha
     assert past.decision is not None
     assert (past.decision.by, past.decision.message) == ("Ada", "no photo")
     with pytest.raises(RequestError, match=r"already decided: rejected at .* by Ada: no photo"):
-        await approvals.decide(api, waiting.id, approved=True, by="Grace")
+        await decide(api, waiting.id, approved=True, by="Grace")
     await h.kill(scheduled)
 
 
@@ -61,7 +62,7 @@ async def test_the_last_decisions_come_first(h: Harness, api: AdminApi) -> None:
         await h.settle()
         (waiting,) = await approvals.pending(api)
         assert (waiting.agents, waiting.reason) == ((), "The name is on a list.")
-        await approvals.decide(api, waiting.id, approved=True)
+        await decide(api, waiting.id, approved=True)
         ids.append(waiting.id)
     await h.settle()
     assert [each.id for each in await approvals.recent(api, limit=2)] == ids[::-1]

@@ -100,7 +100,7 @@ def _decide(
     ingress: str | None,
     admin: str,
 ) -> None:
-    from perdure.inspection.approvals import decide
+    from perdure.inspection.decisions import decide
 
     async def decide_all(api: AdminApi) -> None:
         for approval_id in approval_ids:

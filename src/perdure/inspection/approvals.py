@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from perdure.errors import RequestError
 from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
-from perdure.inspection.awakeables import resolve_awakeable
 from perdure.inspection.records import time_of
 from perdure.protocol.ids import decode_awakeable_id
 
 _INVOCATIONS_A_QUERY = 200
 _COMPLETION_ID = re.compile(r'"completion_id":(\d+)')
-_RECORDED_WITHIN_S = 10.0
 
 _WITHOUT_A_JOURNAL = "'scheduled', 'inboxed'"
 # One that sleeps for years is not read again and again. Signals up to 16 are the protocol's own, 1 is cancel.
@@ -152,72 +148,6 @@ async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
     told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE id = '{invocation_id}'")
     found = (approval for approval in await _approvals(api, told.rows) if approval.id == awakeable_id)
     return next(found, None)
-
-
-async def decide(
-    api: AdminApi,
-    approval_id: str,
-    *,
-    approved: bool,
-    message: str | None = None,
-    always: bool = False,
-    by: str | None = None,
-    ingress: str | None = None,
-) -> Approval:
-    """Decide what is pending, and return it as it was asked.
-
-    message: of a rejection, the model reads it in place of the output. always: later calls of the tool by
-    this agent too. ingress: where it is resolved; None: where the engine says that its ingress is.
-
-    Raises RequestError: 404 for an unknown approval, 409 for one that is decided or too late, also by
-    another human at the same time; the message tells by whom.
-    """
-    url = ingress or (await api.about()).ingress_url
-    approval = await find(api, approval_id)
-    if approval is None:
-        raise RequestError(
-            404, f"no approval {approval_id!r}: `perdure approvals list` shows what is pending"
-        )
-    if approval.status != "pending":
-        raise RequestError(409, _why_not(approval))
-    decision = Decision(approved=approved, always=always, message=message, by=by, id=uuid.uuid4().hex)
-    await resolve_awakeable(url, approval_id, decision.model_dump_json().encode())
-    recorded = await _recorded(api, approval_id)
-    if recorded is not None and recorded.decision != decision:  # another was faster
-        raise RequestError(409, _why_not(recorded))
-    return approval
-
-
-async def _recorded(api: AdminApi, approval_id: str) -> Approval | None:
-    """The approval once its decision is in the journal; None if that is not kept, or has not come in time."""
-    deadline = time.monotonic() + _RECORDED_WITHIN_S
-    while time.monotonic() < deadline:
-        approval = await find(api, approval_id)
-        if approval is None or approval.decided_at is not None:
-            return approval
-        await asyncio.sleep(0.05)
-    return None
-
-
-def _why_not(approval: Approval) -> str:
-    match approval.status:
-        case "approved" | "rejected" as status:
-            assert approval.decision is not None
-            assert approval.decided_at is not None
-            at = approval.decided_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            by, message = approval.decision.by, approval.decision.message
-            return (
-                f"already decided: {status} at {at}"
-                f"{f' by {by}' if by else ''}{f': {message}' if message else ''}"
-            )
-        case "no decision":
-            return "already answered, but by no decision: the run asks anew, see `perdure approvals list`"
-        case "expired":
-            return (
-                f"too late: it was rejected when nobody had decided by {approval.announcement['expires_at']}"
-            )
-        case _:
-            return f"too late: {approval.invocation_id} has ended"
 
 
 async def _all_approvals(api: AdminApi, invocations: Sequence[Mapping[str, Any]]) -> list[Approval]:

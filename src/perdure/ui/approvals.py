@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from perdure.errors import RequestError
-from perdure.inspection import approvals
+from perdure.inspection import approvals, decisions
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
 from perdure.ui.actions import act, form
@@ -53,7 +53,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
         async def decided() -> str:
             approved = _verb(fields) == "approve"
-            approval = await approvals.decide(
+            approval = await decisions.decide(
                 api,
                 request.path_params["id"],
                 approved=approved,

@@ -16,6 +16,7 @@ from chromium import Screenshot, Tab
 from perdure.errors import RequestError
 from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.decisions import decide
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ async def test_the_second_to_decide_is_told_who_was_faster(
     await tab.goto(f"{ui}/approvals")
     await tab.js("document.querySelectorAll('[data-live]').forEach((each) => delete each.dataset.live)")
     await tab.js("document.getElementById('waiting').id = 'kept'")
-    await approvals.decide(api, approval, approved=True, by="Grace")
+    await decide(api, approval, approved=True, by="Grace")
     await tab.click(f"{card(approval)} button[value=reject]", leads_on=True)
     await tab.wait_for_text("already decided: approved at", "#main")
     await tab.wait_for_text("by Grace", "#main")
@@ -121,7 +122,7 @@ async def test_what_another_decided_leaves_by_itself_and_what_is_being_typed_sta
     ids = "[...document.querySelectorAll('.approval')].map((each) => each.id)"
     assert await tab.js(ids) == [first, second]
     await tab.type("half a sen", into=f"{card(second)} textarea")
-    await approvals.decide(api, first, approved=False, by="Grace")
+    await decide(api, first, approved=False, by="Grace")
     await tab.wait_for(f'!document.querySelector("{card(first)}")')
     await tab.wait_for_text("Grace", "#recent")
     await tab.type("tence")
