@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import logging_shop
 import pytest
 from engines import ENGINES, EmbeddedEngine, EngineName, RestateServerWithEndpoint, engine, running
 from restate_server import WHY_MISSING, find_binary
+
+from perdure.cli.logs import log_to_stderr
+from perdure.telemetry.log_format import JsonFormatter, TextFormatter
 
 pytestmark = pytest.mark.anyio
 AnyEngine = EmbeddedEngine | RestateServerWithEndpoint
@@ -86,3 +90,35 @@ async def test_a_failed_attempt_is_one_readable_record(shop: AnyEngine) -> None:
         assert failure["message"].startswith("attempt 1 failed in logging_shop.py:")
         assert "next try in" in failure["message"]
         assert "raise ValueError" in failure["stacktrace"]
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """The root logger, as it is when a program starts."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", logging.WARNING)
+    return root
+
+
+def test_what_the_users_module_has_set_up_stays_but_for_what_an_option_says(root: logging.Logger) -> None:
+    theirs, form = logging.StreamHandler(), logging.Formatter("%(message)s")
+    theirs.setFormatter(form)
+    root.addHandler(theirs)
+    root.setLevel(logging.INFO)
+
+    log_to_stderr(None, None)
+    assert (root.handlers, theirs.formatter, root.level) == ([theirs], form, logging.INFO)
+
+    log_to_stderr("json", "error")
+    assert root.handlers == [theirs]
+    assert isinstance(theirs.formatter, JsonFormatter)
+    assert root.level == logging.ERROR
+
+
+def test_where_nobody_has_set_up_anything_warnings_go_out_as_text(root: logging.Logger) -> None:
+    log_to_stderr(None, None)
+
+    [handler] = root.handlers
+    assert isinstance(handler.formatter, TextFormatter)
+    assert root.level == logging.WARNING

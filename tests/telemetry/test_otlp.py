@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
+from free_port import free_port
 from opentelemetry import trace
 
-from perdure.telemetry import otlp, spans
+from perdure.telemetry import otlp, spans, trace_context
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -62,3 +64,14 @@ def test_a_program_that_configured_opentelemetry_itself_is_left_alone(
 
     assert otlp.send_traces() is None
     assert trace.get_tracer_provider() is theirs
+
+
+def test_a_receiver_that_is_away_does_not_keep_a_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{free_port()}")
+    assert otlp.send_traces() is None
+    spans.start("unheard", trace_context.parent_of("inv_1", None)).end()
+
+    began = time.monotonic()
+    otlp.flush()
+
+    assert time.monotonic() - began < otlp.EXIT_S + 1

@@ -5,7 +5,9 @@ A program that configures OpenTelemetry itself is left alone.
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 
 from opentelemetry import trace
 
@@ -13,6 +15,7 @@ from perdure.telemetry import spans
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+EXIT_S = 2.0
 _DELAY = "OTEL_BSP_SCHEDULE_DELAY"
 _DELAY_MS = 500.0
 """What a process that is killed has not sent yet is lost, so spans wait less than the usual five seconds."""
@@ -40,17 +43,21 @@ def send_traces() -> str | None:
     except ImportError:
         return f"no traces are sent to {endpoint}: the exporter is missing. pip install 'perdure[otel]'"
     delay_ms = None if _DELAY in os.environ else _DELAY_MS
-    provider = TracerProvider(resource=Resource.create(_named()))
+    provider = TracerProvider(resource=Resource.create(_named()), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay_ms))
     trace.set_tracer_provider(provider)
+    atexit.register(flush)
     return None
 
 
 def flush() -> None:
-    """Send what has ended, now: for processes that end without running `atexit`."""
+    """Send what has ended, as the last thing that this process does; a receiver that does not answer is
+    waited for EXIT_S and no longer."""
     force_flush = getattr(trace.get_tracer_provider(), "force_flush", None)
     if force_flush is not None:
-        force_flush(5_000)
+        sending = threading.Thread(target=force_flush, daemon=True)
+        sending.start()
+        sending.join(EXIT_S)
 
 
 def _first(variables: tuple[str, ...]) -> str | None:
