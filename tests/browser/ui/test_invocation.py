@@ -11,7 +11,8 @@ import pytest
 from chromium import Screenshot, Tab
 
 from perdure.inspection.admin_api import AdminApi
-from perdure.inspection.approvals import decide, pending
+from perdure.inspection.approvals import pending
+from perdure.inspection.decisions import decide
 from perdure.inspection.invocation_list import invocation
 
 BANNER = "main > .banner:not(#unreachable)"
