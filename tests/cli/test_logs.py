@@ -92,16 +92,18 @@ async def test_a_failed_attempt_is_one_readable_record(shop: AnyEngine) -> None:
         assert "raise ValueError" in failure["stacktrace"]
 
 
-@pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
-    """The root logger, as it is when a program starts."""
+def fresh_root(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """The root logger, as it is when a program starts. No fixture: pytest adds its handlers after those."""
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(root, "level", logging.WARNING)
     return root
 
 
-def test_what_the_users_module_has_set_up_stays_but_for_what_an_option_says(root: logging.Logger) -> None:
+def test_what_the_users_module_has_set_up_stays_but_for_what_an_option_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = fresh_root(monkeypatch)
     theirs, form = logging.StreamHandler(), logging.Formatter("%(message)s")
     theirs.setFormatter(form)
     root.addHandler(theirs)
@@ -116,7 +118,8 @@ def test_what_the_users_module_has_set_up_stays_but_for_what_an_option_says(root
     assert root.level == logging.ERROR
 
 
-def test_where_nobody_has_set_up_anything_warnings_go_out_as_text(root: logging.Logger) -> None:
+def test_where_nobody_has_set_up_anything_warnings_go_out_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fresh_root(monkeypatch)
     log_to_stderr(None, None)
 
     [handler] = root.handlers
