@@ -44,7 +44,7 @@ class EngineServer:
             ingress_server = HttpServer(ingress_app(engine), ingress)
             queries = await stack.enter_async_context(QueryProcesses(self.options.data_dir / FILE_NAME))
             api = admin_app(engine, ingress_server.url, queries)
-            shown = await stack.enter_async_context(AdminApi.of_app(api))
+            shown = await stack.enter_async_context(AdminApi.of_app(api, url_of(admin)))
             is_loopback = is_loopback_address(admin)
             admin_server = HttpServer(ui.mounted(shown, is_loopback=is_loopback, beside=api), admin)
             for server in (admin_server, ingress_server):

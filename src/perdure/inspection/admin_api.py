@@ -68,9 +68,9 @@ class AdminApi:
         self._about: About | None = None
 
     @classmethod
-    def of_app(cls, app: AsgiApp) -> AdminApi:
-        """Of an engine in this process, without a socket. `app`: its admin app."""
-        return cls("http://127.0.0.1", transport=httpx2.ASGITransport(app=app))
+    def of_app(cls, app: AsgiApp, address: str = "http://127.0.0.1") -> AdminApi:
+        """Of an engine in this process, without a socket: of its admin app, which others reach at `address`."""
+        return cls(address, transport=httpx2.ASGITransport(app=app))
 
     async def __aenter__(self) -> AdminApi:
         return self

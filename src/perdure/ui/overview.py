@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +30,12 @@ COUNTED = {
     "failed": frozenset({"failed"}),
     "succeeded": frozenset({"succeeded"}),
 }
-NEEDS_SOMEBODY = ("paused", "backing-off", "failed")
+NEEDS_SOMEBODY: Mapping[str, timedelta | None] = {
+    "paused": None,
+    "backing-off": None,
+    "failed": timedelta(days=1),
+}
+"""What is shown, and how long after its creation: who has not looked at a failure for a day will not."""
 SHOWN = 5
 APPROVALS_TIMEOUT_S = 1
 """They are found in the journals of all that is under way, which may be much."""
@@ -43,7 +49,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             counts(api),
             api.services(),
             api.deployments(),
-            asyncio.gather(*(_newest(api, status) for status in NEEDS_SOMEBODY)),
+            asyncio.gather(*(_newest(api, status, within) for status, within in NEEDS_SOMEBODY.items())),
         )
         amounts = {name: sum(by_status.get(each, 0) for each in of) for name, of in COUNTED.items()}
         waiting = await _in_time(pending(None)) if amounts["running"] + amounts["waiting"] else []
@@ -73,5 +79,7 @@ async def _in_time(found: Awaitable[list[Approval]]) -> list[Approval] | None:
         return None
 
 
-async def _newest(api: AdminApi, status: str) -> Sequence[Invocation]:
-    return (await page_of(api, InvocationFilter(status=frozenset({status})), limit=SHOWN)).items
+async def _newest(api: AdminApi, status: str, within: timedelta | None) -> Sequence[Invocation]:
+    after = None if within is None else datetime.now(UTC) - within
+    wanted = InvocationFilter(status=frozenset({status}), created_after=after)
+    return (await page_of(api, wanted, limit=SHOWN)).items
