@@ -69,7 +69,7 @@ class AdminApi:
 
     @classmethod
     def of_app(cls, app: AsgiApp, address: str = "http://127.0.0.1") -> AdminApi:
-        """Of an engine in this process, without a socket: of its admin app, which others reach at `address`."""
+        """Of an engine in this process, without a socket: its admin app, reached by others at `address`."""
         return cls(address, transport=httpx2.ASGITransport(app=app))
 
     async def __aenter__(self) -> AdminApi:
