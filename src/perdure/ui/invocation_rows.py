@@ -20,6 +20,7 @@ from perdure.inspection.step_content import (
 )
 from perdure.inspection.step_line import line_of
 from perdure.ui.invocation_tree import Asked, Node, tree
+from perdure.ui.text import clock
 
 BRIEF_CHARS_MAX = 240
 CANCEL_SIGNAL_ID = 1
@@ -241,13 +242,20 @@ class _Writer:
             case FailedTry() | Pending() if step.name in _MODEL_STEPS:
                 return replace(row, title=content.agent or step.name)
         title, note = _words(node)
-        return replace(row, title=title, note=note)
+        brief = row.brief if step.wake_up_at is None else f"until {clock(step.wake_up_at)}"
+        return replace(row, title=title, note=note, brief=brief)
 
     # ---- what a step has come to
 
     def state(self, node: Node) -> State:
         step, body = node.step, node.content.body
         is_over = self._invocation.status == "completed"
+        if (
+            step.kind == "input"
+            and self._began is None
+            and self._invocation.status in ("scheduled", "pending")
+        ):
+            return "open"
         if step.completed is False:
             return "never" if is_over else "open"
         if isinstance(body, FailedTry):

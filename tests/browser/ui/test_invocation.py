@@ -183,6 +183,24 @@ async def test_attempts_that_failed_tell_why(
     await screenshot(tab, "invocation-failing")
 
 
+async def test_what_waits_for_its_object_says_so(
+    tab: Tab, ui: str, ingress: httpx2.AsyncClient, screenshot: Screenshot, api: AdminApi
+) -> None:
+    holder = await sent(ingress, "/NewsDesk/morning/hold", 3600)
+    run = await sent(ingress, "/NewsDesk/morning/file", "late")
+    await opened(tab, ui, run, "pending")
+    await tab.wait_for_text("waits for its turn", ".step.input")
+    assert await tab.js("document.querySelector('.step.input .bar.queue.lasts') !== null")
+    await screenshot(tab, "invocation-pending")
+    await opened(tab, ui, holder, "running")
+    await tab.wait_for_text("until 20", ".step.sleep")
+    await screenshot(tab, "invocation-asleep")
+    await tab.goto(f"{ui}/invocations/{run}")
+    await api.change(holder, "kill")
+    await tab.wait_for_text("succeeded", "#invocation-status")
+    await tab.wait_for_text("filed", ".step.state")
+
+
 async def test_a_terminal_failure_is_the_result(tab: Tab, ui: str, ingress: httpx2.AsyncClient) -> None:
     await opened(tab, ui, await sent(ingress, "/Press/refuse", "out of paper"), "failed")
     await tab.wait_for_text("[422] out of paper", "#in-out .failed")

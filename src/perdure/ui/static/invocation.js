@@ -10,6 +10,7 @@ const LIVE = { "X-Perdure-Live": "1" };
 const TICK_PX = 92;
 const BREAK_LABEL_PX = 30;
 const ZOOM_MAX = 1e5;
+const COME_BACK_MS = 3_000;
 
 const journal = document.getElementById("journal");
 const steps = journal.querySelector(".steps");
@@ -208,8 +209,8 @@ async function fetchRows(url, isTail) {
 
 /** Rows that are as they were stay the same objects: open ones stay open, and nothing flickers. */
 function replaceFrom(rows) {
-  const first = rows.length ? document.getElementById(rows[0].id) : null;
-  let at = first;
+  const ids = new Set(rows.map(({ id }) => id));
+  let at = [...steps.children].find(({ id }) => ids.has(id)) ?? null;
   for (const row of rows) {
     const old = document.getElementById(row.id);
     const isAt = old !== null && old === at;
@@ -326,13 +327,19 @@ function listen() {
   });
   on("attempt", ({ source }) => said.delete(source)); // it is done again, and says itself anew
   for (const type of ["end", "none"]) on(type, () => stream.close());
+  stream.addEventListener("error", ({ target }) => {
+    // The browser comes again by itself, but not after an answer that is no stream: the engine is away.
+    if (target.readyState !== EventSource.CLOSED || target !== stream) return;
+    stream = null;
+    setTimeout(listen, COME_BACK_MS);
+  });
 }
 
 /** Beside a model call that is under way: what is said and over stands in its row. */
 function showSaid() {
   const box = document.getElementById("live-text");
   const speaks = [...said.values()].at(-1);
-  const isShown = Boolean(speaks?.text) && !isOver() && journal.querySelector(".step.model.open, .step.run.open") !== null;
+  const isShown = Boolean(speaks?.text) && !isOver() && journal.querySelector(".step.model.open") !== null;
   box.hidden = !isShown;
   if (!isShown) return;
   document.getElementById("live-text-who").textContent = speaks.who ?? "";
