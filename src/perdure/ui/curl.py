@@ -28,7 +28,8 @@ def curl(
     elif content_type == "application/json":
         words += ["--json", body]
     else:
-        words += ["-H", f"content-type: {content_type}", "--data-binary", body]
+        # not --data-binary: a text that begins with @ would be the name of a file
+        words += ["-H", f"content-type: {content_type}", "--data-raw", body]
     if streams:
         words += ["-H", "accept: text/event-stream"]
     if idempotency_key is not None:

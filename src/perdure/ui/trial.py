@@ -180,6 +180,9 @@ def _problems_of_options(service: Service, fields: Mapping[str, str]) -> dict[st
     problems = {}
     if service.kind != "service" and not fields.get("key"):
         problems["key"] = "a key is required: which object, or which run of the workflow, is meant"
+    idempotency_key = fields.get("idempotency_key", "").strip()
+    if not (idempotency_key.isascii() and idempotency_key.isprintable()):  # it goes into a header
+        problems["idempotency_key"] = "write it in ASCII"
     try:
         delay_s = float(fields.get("delay_s", "").strip() or 0)
         if not 0 <= delay_s <= DELAY_S_MAX:

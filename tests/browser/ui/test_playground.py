@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import shutil
 from typing import Any
 
 import httpx2
@@ -210,6 +212,19 @@ async def test_a_run_is_tried_again_with_its_input_and_a_run_is_cancelled(
     await tab.wait_for_text("Failed (409): cancelled", "#result")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH")
+async def test_the_line_for_the_shell_does_the_same(tab: Tab, ui: str) -> None:
+    await tab.goto(f"{ui}/playground/Orders/place")
+    await tab.type("O'Hara & $HOME", into=control(":/customer"))
+    await tab.wait_for_text("Hara & $HOME", "#curl")
+    line = await tab.js("document.querySelector('#curl [data-copy]').dataset.copy")
+    process = await asyncio.create_subprocess_shell(
+        line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    said, _ = await process.communicate()
+    assert b'"customer":"O\'Hara & $HOME"' in said
+
+
 async def test_long_output_is_cut(tab: Tab, ui: str) -> None:
     await tab.goto(f"{ui}/playground/Orders/refuse")
     await tab.js("document.querySelector('#call textarea').value = 'x'.repeat(1_000_000)")
@@ -230,4 +245,7 @@ async def test_it_works_without_scripts(ui: str) -> None:
         assert re.search(r'<noscript>.*href="/ui/invocations/inv_', sent.text)
         wrong = await http.post(f"{ui}/playground/Orders/place", data=form | {"do": "call"})
         assert (wrong.status_code, "a value is required" in wrong.text) == (422, True)
+        for name, value, problem in (("delay_s", "nan", "seconds"), ("idempotency_key", "é", "ASCII")):
+            wrong = await http.post(f"{ui}/playground/Orders/ping", data={"do": "call", name: value})
+            assert (wrong.status_code, problem in wrong.text) == (422, True)
         assert (await http.get(f"{ui}/playground/Orders/nothing")).status_code == 404
