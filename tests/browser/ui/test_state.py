@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -250,3 +251,26 @@ async def test_hostile_keys_names_and_values_do_no_harm(
     whole = "fetch(document.querySelector('.heading a[href*=value]').href).then(async (got) => "
     whole += "[got.headers.get('content-type'), [...new Uint8Array(await got.arrayBuffer())]])"
     assert await tab.js(whole) == ["application/octet-stream", list(range(256))]
+
+
+async def test_hostile_words_in_a_session_are_words(
+    tab: Tab, ui: str, ingress: httpx2.AsyncClient, api: AdminApi
+) -> None:
+    await ingress.post("/Chat/evil/say", json=keepers.HOSTILE + "z" * 10_000)
+    item = {
+        "type": "message",
+        "role": "<b>\u202e",
+        "content": [{"type": "input_image", "filename": "<i>"}, 5, None],
+    }
+    for at, value in ((2, json.dumps(item).encode()), (3, b"\xff\x00 <b>"), (4, b"[" * 5_000)):
+        await state.write_entry(api, "Chat", "evil", f"session/default/{at:06}", before=None, after=value)
+    head = b'{"version":1,"items":6}'
+    await state.write_entry(
+        api, "Chat", "evil", "session/default", before=b'{"version":1,"items":2}', after=head
+    )
+    await tab.goto(of_object(ui, "evil", "Chat"))
+    await tab.wait_for_text("␦evil {{ 7*7 }}", ".bubble.mine")
+    await tab.wait_for_text("Show all 10.1k characters", ".bubble.mine")
+    await tab.wait_for_text("input_image <i>", ".conversation")
+    await tab.wait_for_text("no item of a session", ".conversation")
+    assert await tab.js("document.title") == "evil · Chat · Perdure"
