@@ -242,7 +242,8 @@ class _Writer:
             case FailedTry() | Pending() if step.name in _MODEL_STEPS:
                 return replace(row, title=content.agent or step.name)
         title, note = _words(node)
-        brief = row.brief if step.wake_up_at is None else f"until {clock(step.wake_up_at)}"
+        is_asleep = row.state == "open" and step.wake_up_at is not None
+        brief = f"until {clock(step.wake_up_at)}" if is_asleep and step.wake_up_at else row.brief
         return replace(row, title=title, note=note, brief=brief)
 
     # ---- what a step has come to
