@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from perdure.errors import ConnectionLost, RequestError
+from perdure.errors import ClientError, RequestError
 from perdure.inspection.admin_api import AdminApi
 from perdure.ui import actions, conversation
 from perdure.ui.conversation import Partner
@@ -102,6 +102,6 @@ async def _say(ingress: Ingress, partner: Partner, name: str, fields: Mapping[st
             key=name if partner.keyed else None,
             idempotency_key=conversation.idempotency_key(partner, name, nonce),
         )
-    except (RequestError, ConnectionLost) as error:
+    except (RequestError, ClientError) as error:
         return str(error)
     return None

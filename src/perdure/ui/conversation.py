@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.errors import ConnectionLost, RequestError
+from perdure.errors import ClientError, RequestError
 from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.invocation_list import InvocationFilter
@@ -112,7 +112,7 @@ async def _turn(api: AdminApi, ingress: Ingress, invocation: Invocation, limit: 
         try:
             async with asyncio.timeout(_READ_WITHIN_S):
                 await watched.read()
-        except (TimeoutError, ConnectionLost):  # a browser that watches may have more patience
+        except (TimeoutError, ClientError):  # a browser that watches may have more patience
             return Turn(invocation, message, None)
         return Turn(invocation, message, watched.transcript, watched.missing)
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from perdure.client import SendHandle
-from perdure.errors import ConnectionLost, RequestError
+from perdure.errors import ClientError, RequestError
 from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.deployments import Handler, Service
@@ -45,7 +45,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         if trial.what in ("call", "send") and trial.is_right:
             try:
                 sent = await trial.send(ingress)
-            except (RequestError, ConnectionLost) as error:
+            except (RequestError, ClientError) as error:
                 trial.refusal = str(error)
         return page(
             request,

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from perdure.client import Client
-from perdure.errors import ConnectionLost, InvocationFailed, RequestError
+from perdure.errors import ClientError, EngineUnreachable, InvocationFailed, RequestError
 from perdure.inspection.admin_api import AdminApi
 from perdure.streams.events import END, RUN, StreamEvent
 from perdure.streams.sse import MEDIA_TYPE
@@ -60,7 +60,7 @@ class Watched:
     async def read(self) -> None:
         """To its end. What the ingress refuses is told in `missing`.
 
-        Raises ConnectionLost and EngineUnreachable.
+        Raises ClientError (ConnectionLost, say) and EngineUnreachable.
         """
         try:
             await self._read()
@@ -115,7 +115,7 @@ async def _sent(request: Request, ingress: Ingress, invocation_id: str) -> Async
             watched.news.clear()
             yield f"data: {json.dumps(_told(request, watched, ended=reading.done()))}\n\n"
             if reading.done():
-                with suppress(ConnectionLost):  # the browser comes again
+                with suppress(ClientError, EngineUnreachable):  # the browser comes again
                     reading.result()
                 return
     finally:
@@ -132,7 +132,6 @@ def _told(request: Request, watched: Watched, *, ended: bool) -> dict[str, objec
         "activity": transcript.activity,
         "missing": watched.missing,
         "hidden": transcript.hidden,
-        "state": transcript.end["status"] if transcript.end is not None else None,
         "ended": ended and (transcript.end is not None or watched.missing is not None),
     }
 

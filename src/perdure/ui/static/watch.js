@@ -24,7 +24,6 @@ function connect(element, ended) {
     show(element, told);
     if (told.ended) {
       source.close();
-      element.dispatchEvent(new CustomEvent("watch:ended", { bubbles: true, detail: told }));
       ended();
     }
   };
@@ -43,7 +42,6 @@ function show(element, { parts, order, activity, missing, hidden }) {
   say(element, activity);
   told(element.querySelector("[data-missing]"), missing);
   told(element.querySelector("[data-hidden]"), hidden ? `Earlier parts are not shown: ${hidden}` : null);
-  element.dispatchEvent(new Event("watch:changed", { bubbles: true }));
   if (follows && element.matches("[data-follow] *")) scrollTo({ top: document.documentElement.scrollHeight });
 }
 
