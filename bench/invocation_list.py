@@ -16,7 +16,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+
+import httpx2
 
 from perdure.engine.core.model import Entry, Failure, Invocation, Status, Success, Target
 from perdure.engine.runtime.options import EngineOptions
@@ -146,6 +149,9 @@ async def measure(api: AdminApi, long_id: str, large_id: str, rounds: int) -> No
     for name, ask in asked.items():
         await timed(name, ask, rounds)
     await timed("the same with a value of 32 MB", lambda: journal(api, large_id), 3)
+    async with httpx2.AsyncClient(base_url=f"{api.url}/ui", timeout=30) as ui:
+        for path in ("/", "/invocations", "/invocations?status=failed", "/invocations?q=order-42123"):
+            await timed(f"web UI: {path}", partial(ui.get, path), rounds)
 
 
 async def main(invocations: int, rounds: int) -> None:
