@@ -15,6 +15,7 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.ui import (
     approvals,
     chat,
+    chosen_invocations,
     deployments,
     engine_state,
     invocation,
@@ -36,6 +37,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     overview,
     invocations,
+    chosen_invocations,
     invocation,
     approvals,
     state,

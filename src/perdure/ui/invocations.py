@@ -16,6 +16,7 @@ from perdure.errors import RequestError
 from perdure.inspection import invocation_list
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.invocation_list import InvocationFilter
+from perdure.ui import chosen_invocations
 from perdure.ui.pages import page, url
 from perdure.ui.try_line import first_try
 
@@ -48,6 +49,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             "invocations.html",
             given=given,
             found=found.items,
+            verbs=chosen_invocations.VERBS,
             tabs=[_tab(request, given, counts, name) for name in (None, *TABS)],
             services=services,
             statuses=(*STATUS_GROUPS, *invocation_list.STATUSES),
@@ -58,7 +60,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             example=first_try((await api.about()).ingress_url, services),
         )
 
-    return [Route("/invocations", invocations)]
+    return [Route("/invocations", invocations, methods=["GET"])]
 
 
 @dataclass(frozen=True, slots=True)

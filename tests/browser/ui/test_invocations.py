@@ -128,3 +128,34 @@ async def test_hostile_words_are_shown_and_harm_nothing(
     assert await tab.js("document.title") == "Overview · Perdure"
     await tab.goto(f"{ui}/invocations?q=" + "%3Cscript%3E%22")
     assert await tab.js("document.querySelector('#q').value") == '<script>"'
+
+
+async def test_many_are_chosen_and_ended_together(
+    tab: Tab, ui: str, ingress: httpx2.AsyncClient, screenshot: Screenshot
+) -> None:
+    for number in range(3):
+        await ingress.post("/Desk/think/send", json=600, headers={"idempotency-key": f"many-{number}"})
+    await ingress.post("/Desk/echo", json="x", headers={"idempotency-key": "many-over"})
+    await tab.goto(f"{ui}/invocations?q=many-")
+    hidden = "getComputedStyle(document.querySelector('.batch')).display === 'none'"
+    assert await tab.js(hidden)
+    for row in (2, 3):
+        await tab.click(f"tbody tr:nth-child({row}) .choose input")
+    assert not await tab.js(hidden)
+    await ingress.post("/Desk/echo", json="x", headers={"idempotency-key": "many-new"})
+    await tab.wait_for(f"{ROWS}.length === 5")
+    await screenshot(tab, "invocations-chosen")
+    await tab.click(".batch [value=kill]")
+    await tab.wait_for("document.querySelector('#confirm').open")
+    await tab.click("#confirm-yes", leads_on=True)
+    await tab.wait_for_text("2 invocations: asked to kill.", ".banner.done")
+    assert await tab.js("location.search") == "?q=many-"
+    states = "succeeded,succeeded,failed,failed,running"
+    await tab.wait_for(f"{ROWS}.map((row) => row.querySelector('.badge').innerText).join() === '{states}'")
+    await tab.click("tbody tr:nth-child(1) .choose input")
+    await tab.click("tbody tr:nth-child(5) .choose input")
+    await tab.click(".batch [value=purge]")
+    await tab.wait_for("document.querySelector('#confirm').open")
+    await tab.click("#confirm-yes", leads_on=True)
+    told = "1 invocation: asked to purge. 1 invocation: refused. "
+    await tab.wait_for_text(told, ".banner.failed:not(#unreachable)")
