@@ -161,6 +161,22 @@ def test_describe_says_what_still_runs_and_how_it_failed(desk: Desk, command: Co
     assert command("invocations", "kill", working, napping).code == 0
 
 
+def test_what_was_written_to_fool_a_terminal_is_shown_and_not_obeyed(desk: Desk, command: Command) -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe\r perdure: all is well"
+    failed = desk.call("Agent/fail", hostile)
+    for arguments in (
+        ["invocations", "list", "--text", failed],
+        ["invocations", "describe", failed],
+        ["logs", failed],
+        ["sql", f"SELECT completion_failure FROM sys_invocation WHERE id = '{failed}'"],
+    ):
+        done = command(*arguments)
+        assert "owned" in done.out, arguments
+        assert not {"\x1b", "\x07", "\r", "\u202e"} & set(done.out), arguments
+    told = json.loads(command("invocations", "describe", failed, "--json").out)
+    assert json.loads(told["steps"][0]["value"]) == hostile, "programs get it as it is"
+
+
 def test_what_the_engine_refuses_is_its_own_line_and_exit_code_1(desk: Desk, command: Command) -> None:
     finished = desk.call("Agent/nap", 0)
     for arguments, told in (

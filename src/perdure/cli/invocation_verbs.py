@@ -15,6 +15,7 @@ from perdure.cli.exit_codes import FAILED
 from perdure.cli.invocation_filter import Wanted, filter_options
 from perdure.cli.json_output import print_json
 from perdure.cli.options import ADMIN_DEFAULT, AdminUrlOption
+from perdure.cli.terminal import tell
 from perdure.errors import CommandError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _act(act: Act, asked: Asked) -> None:
 
 def _tell(act: Act, each: Changed) -> None:
     if each.error is not None:
-        typer.echo(f"perdure: {each.error}", err=True)
+        tell(each.error)
     elif each.new_id is not None:
         typer.echo(f"restart of {each.id} is {each.new_id}")
     else:

@@ -36,6 +36,7 @@ from perdure.cli import (
     version,
 )
 from perdure.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
+from perdure.cli.terminal import tell
 from perdure.errors import PerdureError
 
 app = typer.Typer(
@@ -73,14 +74,14 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> object:
     """Run one command, of this process's own arguments by default, and return its exit code.
 
-    A mistake is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it.
+    A tell is one line on stderr; `PERDURE_TRACEBACK=1` shows the whole of it.
     """
     try:
         app(arguments, prog_name="perdure")
     except PerdureError as error:
         if os.environ.get("PERDURE_TRACEBACK"):
             traceback.print_exc()
-        print(f"perdure: {error}", file=sys.stderr)
+        tell(error)
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED

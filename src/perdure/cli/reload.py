@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -22,6 +21,7 @@ from perdure.cli.banner import print_banner
 from perdure.cli.handler_process import HandlerProcess
 from perdure.cli.logs import HandlerLogs
 from perdure.cli.target import Target
+from perdure.cli.terminal import tell
 from perdure.engine.server import EngineServer
 from perdure.engine.transport.http import HttpTransport
 from perdure.errors import CommandError, DiscoveryFailed
@@ -97,14 +97,14 @@ class ReloadedHandlers:
                 raise
         except (CommandError, DiscoveryFailed, OSError) as error:
             then = "waiting for the next save" if self._current is None else "the code of before goes on"
-            _say(f"{error}; {then}")
+            tell(f"{error}; {then}")
             return
         old, self._current = self._current, new
         self._spawn(self._tell_its_end(new))
         if old is not None:
             self._spawn(old.stop())
         if self._is_announced:
-            _say(f"reloaded in {time.monotonic() - began:.1f}s, {in_flight}")
+            tell(f"reloaded in {time.monotonic() - began:.1f}s, {in_flight}")
         else:
             self._banner(engine, deployment, resumed)
 
@@ -113,7 +113,7 @@ class ReloadedHandlers:
         if process is self._current:
             self._current = None
             await process.kill()  # what it started
-            _say(f"the process of the handlers ended with {code}; waiting for the next save")
+            tell(f"the process of the handlers ended with {code}; waiting for the next save")
 
     def _banner(self, engine: EngineServer, deployment: Deployment, resumed: int) -> None:
         self._is_announced = True
@@ -145,7 +145,3 @@ def _in_flight(engine: EngineServer) -> str:
     store = engine.engine.store
     count = sum(len(store.invocations.unfinished_ids(name)) for name in store.deployments.service_names())
     return f"{count or 'no'} {'invocation' if count == 1 else 'invocations'} in flight"
-
-
-def _say(text: str) -> None:
-    print(f"perdure: {text}", file=sys.stderr, flush=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 _WIDTH_OF_A_PIPE = 200
 
@@ -21,10 +23,27 @@ STATUS_STYLES = {
 }
 
 
+class _Terminal(Console):
+    """What handlers and models wrote is no command to a terminal: it can neither erase nor reorder lines."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        from perdure.ui.text import plain
+
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
+
+
 def console() -> Console:
     """Standard output. Into a pipe or a file lines are long, for they are read by a program."""
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_WIDTH_OF_A_PIPE if piped else None, highlight=False)
+    return _Terminal(width=_WIDTH_OF_A_PIPE if piped else None, highlight=False)
+
+
+def tell(text: object) -> None:
+    """One line on standard error."""
+    from perdure.ui.text import plain
+
+    print(f"perdure: {plain(' '.join(str(text).splitlines()))}", file=sys.stderr, flush=True)
 
 
 def size(length_bytes: int) -> str:
