@@ -153,7 +153,7 @@ def test_describe_says_what_still_runs_and_how_it_failed(desk: Desk, command: Co
     while "pause" not in (told := command("invocations", "describe", napping).out):
         assert time.monotonic() < deadline
     assert re.search(
-        r"#1 pause +sleep +\S+ +sleeps until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in 59m\d\ds\)", told
+        r"#1 pause +sleep +\S+ +sleeps until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in (59m\d\ds|1h00m)\)", told
     )
     told = command("invocations", "describe", failed).out
     assert re.search(r"failure +\[404\] no such city", told)
