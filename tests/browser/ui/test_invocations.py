@@ -92,7 +92,7 @@ async def test_pages_of_many_invocations(tab: Tab, ui: str, ingress: httpx2.Asyn
         await ingress.post(f"/Counter/page-{number:03}/add", json=1)
     await tab.goto(f"{ui}/invocations?handler=add&since=1h")
     await tab.click(".tabs a:last-child", leads_on=True)
-    await tab.wait_for_text("succeeded 121", ".tabs")
+    assert int(await tab.js("document.querySelector('.tabs [aria-current] .amount').innerText")) >= 120
     await tab.goto(f"{ui}/invocations?q=page-")
     seen = [await tab.js(TARGETS)]
     for _ in range(2):
