@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 import travel_desk
 
+from perdure.inspection import objects
 from perdure.inspection.admin_api import AdminApi
 from perdure.testing import harness
 from perdure.ui.app import mounted
@@ -83,7 +85,43 @@ async def test_our_own_pages_and_what_is_no_browser_may(api: AdminApi, headers: 
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:9070", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/query", {"query": "SELECT 1"}),
+        ("POST", "/services/Counter/state", {"object_key": "ada", "new_state": {"total": [49]}}),
+        ("POST", "/deployments", {"uri": "http://127.0.0.1:1"}),
+        ("POST", "/internal/invocations_batch_operations/kill", {"invocation_ids": []}),
+    ],
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://evil.example", "host": "evil.example"},  # whose name is 127.0.0.1 by now
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_a_page_of_another_site_cannot_use_the_admin_api_either(
+    api: AdminApi, method: str, path: str, body: dict[str, object], headers: dict[str, str]
+) -> None:
+    """With a body of text/plain a browser asks nobody before it sends."""
+    async with httpx2.AsyncClient(base_url=api.url) as browser:
+        sent = {"content-type": "text/plain", "accept": "application/json", **headers}
+        answer = await browser.request(method, path, content=json.dumps(body), headers=sent)
+        assert answer.status_code == 403
+        assert answer.json()["code"] == 403
+    assert (await objects.totals(api)).get("Counter") is None
+
+
+async def test_a_program_may_use_the_admin_api_under_any_name(api: AdminApi) -> None:
+    async with httpx2.AsyncClient(base_url=api.url) as program:
+        for headers in ({"host": "host.docker.internal:9070"}, {"origin": api.url}):
+            query = {"query": "SELECT 1"}
+            assert (await program.post("/query", json=query, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9070", "127.0.0.1.evil.example", "[::1", ""])
 async def test_a_foreign_name_for_this_machine_shows_nothing(api: AdminApi, host: str) -> None:
     async with browser_at(api) as browser:
         answer = await browser.get("/ui/", headers={"host": host})

@@ -29,7 +29,7 @@ from perdure.ui import (
     watch,
 )
 from perdure.ui.failures import FAILURE_PAGES
-from perdure.ui.security import Guarded
+from perdure.ui.security import Guarded, GuardedApi
 
 PREFIX = "/ui"
 STATIC = Path(__file__).parent / "static"
@@ -61,10 +61,10 @@ def ui_app(api: AdminApi, *, is_loopback: bool) -> ASGIApp:
 
 
 def mounted(api: AdminApi, *, is_loopback: bool, beside: ASGIApp | None = None) -> Starlette:
-    """The UI at /ui, which `/` leads to; every other path is `beside`'s."""
+    """The UI at /ui, which `/` leads to; every other path is `beside`'s, the admin API."""
     routes: list[BaseRoute] = [Route("/", _to_the_ui), Mount(PREFIX, ui_app(api, is_loopback=is_loopback))]
     if beside is not None:
-        routes.append(Mount("/", beside))
+        routes.append(Mount("/", GuardedApi(beside, is_loopback=is_loopback)))
     return Starlette(routes=routes)
 
 

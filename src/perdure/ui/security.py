@@ -1,13 +1,16 @@
-"""Who may use the UI, and what its pages may do.
+"""Which web pages may use the UI and the admin API, and what the UI's own may do.
 
-The UI can kill invocations, and it listens on a developer's machine, where any web site's page can send
-requests to it. Three rules hold such pages off:
+Both can kill invocations, and listen on a developer's machine, where any web site's page can send requests to
+them. Three rules hold such pages off:
 
 * a request that changes something must come from a page of the UI itself (`Sec-Fetch-Site`, or else `Origin`,
   which browsers send with every POST; a client that sends neither is no browser);
 * on a loopback address the Host must be a loopback name, or a site that points its own name at 127.0.0.1 (DNS
   rebinding) would be of the same origin;
 * the pages load and send nothing but from and to their own origin, and nobody may frame them.
+
+For the admin API the first two hold where a page changes something. Programs send no Origin, come under any
+name of the machine (`host.docker.internal`), and are not asked.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+FOREIGN_PAGE = "This request comes from a page of another site, and would change something here: refused."
 HEADERS = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -53,28 +57,47 @@ class Guarded:
         await app(scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> str | None:
-        host = headers.get("host", "")
-        if self._is_loopback and not is_loopback(host):
-            return f"Host {host!r} is no name of this machine alone: open the UI at localhost or 127.0.0.1.\n"
-        if method in SAFE_METHODS or _is_same_origin(headers, host):
-            return None
-        return "This request comes from a page of another site, and would change something here: refused.\n"
+        if self._is_loopback and not is_loopback(headers.get("host", "")):
+            return f"{_foreign_name(headers)}: open the UI at localhost or 127.0.0.1.\n"
+        return None if method in SAFE_METHODS or _is_same_origin(headers) else f"{FOREIGN_PAGE}\n"
+
+
+class GuardedApi:
+    """The admin API's ASGI app behind what is said of it above. is_loopback: see Guarded."""
+
+    def __init__(self, app: ASGIApp, *, is_loopback: bool) -> None:
+        self._app = app
+        self._is_loopback = is_loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            refusal = self._refusal(Headers(scope=scope))
+            app = app if refusal is None else JSONResponse({"code": 403, "message": refusal}, 403)
+        await app(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> str | None:
+        if self._is_loopback and "origin" in headers and not is_loopback(headers.get("host", "")):
+            return _foreign_name(headers)
+        return None if _is_same_origin(headers) else FOREIGN_PAGE
+
+
+def _foreign_name(headers: Headers) -> str:
+    return f"Host {headers.get('host', '')!r} is no name of this machine alone"
 
 
 def is_loopback(host: str) -> bool:
     """Whether a Host (`name:port`, `[v6]:port`, or without the port) can only mean this machine."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
     try:
-        return ip_address(name).is_loopback
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
     except ValueError:
         return False
 
 
-def _is_same_origin(headers: Headers, host: str) -> bool:
+def _is_same_origin(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    return origin is None or origin.partition("://")[2] == headers.get("host", "")
