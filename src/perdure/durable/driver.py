@@ -31,6 +31,7 @@ from perdure.durable.attempt import attempt_of
 from perdure.durable.combinators import Combinators
 from perdure.durable.future import DurableTimer
 from perdure.durable.loop import DeterministicLoop
+from perdure.durable.run_order import RunsInOrder
 from perdure.durable.step_guard import StepGuard
 from perdure.errors import DurableError
 
@@ -132,7 +133,7 @@ class Driver:
         """
         self._outer = asyncio.get_running_loop()
         handler: Any = self.context
-        machine, handler.vm = handler.vm, StepGuard(handler.vm)
+        machine, handler.vm = handler.vm, StepGuard(RunsInOrder(handler.vm))
         try:
             await self._turn(lambda: self._start(main, context))
             assert self._main is not None
