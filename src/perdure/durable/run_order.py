@@ -29,7 +29,8 @@ class RunsInOrder:
             while isinstance(answer := self._machine.do_progress(unresolved), DoProgressExecuteRun):
                 runs.append(answer)
             self._answers.extend(sorted(runs, key=lambda run: run.handle))
-            # With runs under way, that there is nothing to do may change before the SDK hears it: it asks again.
+            # Nothing to do but wait: with runs under way that may change before the SDK hears it, and it asks
+            # again.
             if not runs or not isinstance(answer, DoProgressWaitExternalProgress):
                 self._answers.append(answer)
         return self._answers.popleft()

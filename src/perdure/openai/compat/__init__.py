@@ -20,6 +20,7 @@ from perdure.openai.compat import (
     local_tools,
     mcp,
     models,
+    run_ids,
     sandboxes,
     sessions,
     streaming,
@@ -35,6 +36,7 @@ __all__ = ["Point", "install"]
 _CONCERNS = (
     turns,
     models,
+    run_ids,
     budget,
     streaming,
     tool_functions,
