@@ -94,6 +94,31 @@ async def test_plain_guardrails_are_one_step_each_and_asked_once() -> None:
     assert infos[-1] == [Verdict(reason="kind"), {"length": 2}]
 
 
+@pytest.mark.parametrize("of", ["class", "dataclass"])
+async def test_info_of_a_class_in_a_function_comes_back_as_its_fields(of: str) -> None:
+    class Finding(BaseModel):
+        allowed: bool
+        reason: str
+
+    @dataclass
+    class Note:
+        allowed: bool
+        reason: str
+
+    @input_guardrail
+    async def polite(_ctx: Any, _agent: Any, _text: Any) -> GuardrailFunctionOutput:
+        kind = Finding if of == "class" else Note
+        return passed(kind(allowed=True, reason="kind"))
+
+    agent = Agent(name="A", model=ScriptedModel(["hi"]), input_guardrails=[polite])
+
+    async def run(ctx: restate.Context, message: str) -> Any:
+        result = await DurableRunner.run(agent, message)
+        return result.input_guardrail_results[0].output.output_info
+
+    assert value_of(await asked(run, suspend_always=True).run()) == {"allowed": True, "reason": "kind"}
+
+
 async def test_a_guardrail_that_blocks_is_asked_before_the_model() -> None:
     @input_guardrail(run_in_parallel=False)
     def never(_ctx: Any, _agent: Any, _text: Any) -> GuardrailFunctionOutput:

@@ -1,4 +1,4 @@
-"""The provider finds the prompt of a run in its cache, also after the process died in the middle of the run."""
+"""The provider finds the prompt of a run in its cache, also after the process died in its middle."""
 
 from __future__ import annotations
 

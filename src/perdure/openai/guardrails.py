@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from agents import GuardrailFunctionOutput, RunContextWrapper, ToolGuardrailFunctionOutput
+from pydantic_core import to_jsonable_python
 
 from perdure.durable import ONCE, step, values
 from perdure.durable.step import is_async
@@ -30,8 +31,9 @@ async def journaled_verdict(
 ) -> Verdict:
     """What the guardrail `function(*data)` says, once in the life of the invocation.
 
-    The verdict's `output_info` is its text where the journal cannot hold the object. An error of a plain
-    function is journaled and not tried again; an async function fails as its own steps do.
+    Where the journal cannot hold the object in the verdict's `output_info` (its class is defined in a
+    function, say), it is that object as JSON, or else its text. An error of a plain function is journaled and
+    not tried again; an async function fails as its own steps do.
     """
     entry = f"guardrail {name}"
     if is_async(function):
@@ -52,8 +54,18 @@ async def journaled_verdict(
 
 def _fields(cls: type[Any], verdict: Any) -> dict[str, Any]:
     fields = {field.name: getattr(verdict, field.name) for field in dataclasses.fields(cls)}
+    return fields | {"output_info": _journaled(fields["output_info"])}
+
+
+def _journaled(info: Any) -> Any:
     try:
-        values.to_json(fields["output_info"])
+        values.to_json(info)
+        return info
     except TypeError:
-        fields["output_info"] = str(fields["output_info"])
-    return fields
+        pass
+    try:
+        plain = to_jsonable_python(info)
+        values.to_json(plain)
+        return plain
+    except Exception:  # serializers of the user may raise anything
+        return str(info)
