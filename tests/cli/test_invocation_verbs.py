@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+from child_process import PERDURE
 from desk_engine import Command, Desk
+from terminal import Terminal
 
 pytestmark = pytest.mark.xdist_group("commands on both engines")
 
@@ -92,6 +95,17 @@ def test_all_that_match_are_counted_first_and_need_a_yes(desk: Desk, command: Co
     assert desk.status(spared) != "completed"
     assert "no invocation to kill matches" in command("invocations", "kill", *chosen, "--yes").err
     command("invocations", "kill", spared)
+
+
+def test_on_a_terminal_it_asks(desk: Desk, tmp_path: Path) -> None:
+    (spared,) = waiting(desk, 1)
+    words = [PERDURE, "invocations", "kill", "--text", spared]
+    for answer, code, status in (("n", 1, ("running", "suspended")), ("y", 0, ("completed",))):
+        with Terminal(words, tmp_path, {"PERDURE_ADMIN": desk.admin}) as terminal:
+            terminal.until("kill 1 invocation? [y/N]: ")
+            terminal.type(f"{answer}\n")
+            assert terminal.end() == code
+        desk.wait_for(spared, *status)
 
 
 @pytest.mark.parametrize(

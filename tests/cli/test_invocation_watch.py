@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
-import signal
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -18,62 +12,13 @@ import pytest
 from child_process import PERDURE
 from desk_engine import Command, Desk
 from embedded_engine import EmbeddedEngine
+from terminal import CTRL_C, Terminal
 
 pytestmark = pytest.mark.xdist_group("commands on both engines")
 
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
-
-class Terminal:
-    """A `perdure` on a terminal of 100 x 30."""
-
-    def __init__(self, *arguments: str, admin: str) -> None:
-        self._ours, theirs = os.openpty()
-        environment = {**os.environ, "PERDURE_ADMIN": admin, "COLUMNS": "100", "LINES": "30", "TERM": "xterm"}
-        self.process = subprocess.Popen(
-            [PERDURE, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-        )
-        os.close(theirs)
-        self._seen = ""
-
-    def shows(self, text: str) -> None:
-        """Waits until it has shown this, since it was last asked."""
-        deadline = time.monotonic() + 30
-        while text not in self._seen:
-            assert time.monotonic() < deadline, self._seen
-            try:
-                self._seen += _CONTROL.sub("", os.read(self._ours, 65536).decode(errors="replace"))
-            except OSError:  # it has ended
-                assert text in self._seen, self._seen
-        self._seen = self._seen.partition(text)[2]
-
-    def ends(self) -> int:
-        """Its exit code."""
-        while True:
-            try:
-                if not os.read(self._ours, 65536):
-                    break
-            except OSError:
-                break
-        return self.process.wait(20)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        os.close(self._ours)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def open_one(*arguments: str, admin: str) -> Terminal:
-        opened.append(Terminal(*arguments, admin=admin))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
+def perdure(*arguments: str, directory: Path, admin: str) -> Terminal:
+    return Terminal([PERDURE, *arguments], directory, {"PERDURE_ADMIN": admin})
 
 
 def test_in_a_pipe_it_waits_for_the_end_and_its_exit_code_tells_it(desk: Desk, command: Command) -> None:
@@ -92,39 +37,38 @@ def test_in_a_pipe_it_waits_for_the_end_and_its_exit_code_tells_it(desk: Desk, c
     assert json.loads(succeeded.out)["state"] == "succeeded"
 
 
-def test_it_goes_on_through_a_restart_of_the_engine(
-    tmp_path: Path, terminal: Callable[..., Terminal]
-) -> None:
+def test_it_goes_on_through_a_restart_of_the_engine(tmp_path: Path) -> None:
     engine = EmbeddedEngine(str(Path(__file__).with_name("desk.py")), tmp_path)
     try:
         asyncio.run(engine.start())
         sent = httpx2.post(f"{engine.ingress_url}/Agent/work/send", json=4).json()["invocationId"]
-        watching = terminal("invocations", "watch", sent, admin=engine.admin_url)
-        watching.shows("running for")
-        engine.kill()
-        watching.shows("cannot reach the engine")
-        asyncio.run(engine.start())
-        watching.shows("took")
-        watching.shows("42")
-        assert watching.ends() == 0
+        with perdure("invocations", "watch", sent, directory=tmp_path, admin=engine.admin_url) as watching:
+            watching.until("running for")
+            engine.kill()
+            watching.until("cannot reach the engine")
+            asyncio.run(engine.start())
+            watching.until("took")
+            watching.until("42")
+            assert watching.end() == 0
+            assert watching.is_as_it_was()
     finally:
         engine.kill()
 
 
-def test_without_an_id_it_is_a_list_that_follows(
-    desk: Desk, command: Command, terminal: Callable[..., Terminal]
-) -> None:
+def test_without_an_id_it_is_a_list_that_follows(desk: Desk, command: Command, tmp_path: Path) -> None:
     refused = command("invocations", "watch")
     assert refused.code == 2
     assert refused.err.startswith("perdure: watch without an ID needs a terminal")
 
     waiting = desk.send("Agent/wait", "x")
-    watching = terminal("invocations", "watch", "--text", waiting, admin=desk.admin)
-    watching.shows("Agent/wait")
-    desk.kill(waiting)
-    watching.shows("failed")
-    watching.process.send_signal(signal.SIGINT)
-    assert watching.ends() == 0
+    chosen = ("invocations", "watch", "--text", waiting)
+    with perdure(*chosen, directory=tmp_path, admin=desk.admin) as watching:
+        watching.until("Agent/wait")
+        desk.kill(waiting)
+        watching.until("failed")
+        watching.type(CTRL_C)
+        assert watching.end() == 0
+        assert watching.is_as_it_was()
 
 
 def test_an_id_and_a_filter_are_one_too_many(desk: Desk, command: Command) -> None:
