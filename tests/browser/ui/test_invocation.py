@@ -144,7 +144,7 @@ async def test_what_it_called_is_read_in_place(
     called, child = await lane(tab, "Press/write"), await lane(tab, "Editor")
     assert called["left"] <= child["left"] < child["right"] <= called["right"] + 3, "one time line"
     await screenshot(tab, "invocation-child")
-    await tab.click(".step.call .leads a", leads_on=True)
+    await tab.click(".step.call .child > p a", leads_on=True)
     await tab.wait_for_text("Called by", "#invocation-facts")
     await tab.click("#invocation-facts a[title^=inv]", leads_on=True)
     await tab.wait_for_text("Press/dispatch", "h1")
@@ -369,6 +369,11 @@ async def test_a_long_journal_opens_without_freezing(
     titles = await rows(tab)
     assert len(titles) == steps + 2
     assert len(set(titles)) == len(titles)
+    drawn_ms = await tab.js(
+        """(() => { const began = performance.now(); document.getElementById('true-scale').click();
+        return performance.now() - began; })()"""
+    )
+    assert drawn_ms < 500, "the bars of all of them, which a run that goes on has drawn each second"
 
 
 async def test_hostile_words_are_shown_and_harm_nothing(
