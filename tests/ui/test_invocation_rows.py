@@ -10,7 +10,8 @@ from journal_script import BEGAN, ID, at, command, invocation, model, ran, tool
 
 from perdure.inspection.records import Invocation, Step
 from perdure.protocol.ids import encode_awakeable_id
-from perdure.ui.invocation_rows import Row, rows_of
+from perdure.ui.invocation_row import Row
+from perdure.ui.invocation_rows import rows_of
 
 INPUT = command(0, "input", 0, value=b'"hello"')
 TRIAGE, BOOKING = ("Triage",), ("Booking",)
@@ -105,10 +106,10 @@ def test_the_tree(steps: list[Step], expected: list[str]) -> None:
     assert lines(steps) == expected
 
 
-def approval(decision: Step | None, of: Invocation) -> Row:
+def approval(decision: Step | None, of: Invocation, **more: str) -> Row:
     asked = {
         "version": 1, "awakeable_id": encode_awakeable_id(ID, 17), "tool": "pay", "arguments": {"euros": 5},
-        "call_id": "c1", "agent": "Triage", "agents": ["Triage"], "asked_at": "2026-11-23T07:00:00+00:00",
+        "call_id": "c1", "agent": "Triage", "agents": ["Triage"], "asked_at": "2026-11-23T07:00:00Z", **more,
     }  # fmt: skip
     steps = [model(1, 1, 2, TRIAGE, ("pay", "c1")), ran(3, "approval pay", 3, 4, asked)]
     rows = rows_of([*steps, *([decision] if decision else [])], of, BEGAN).rows
@@ -137,6 +138,11 @@ def test_an_approval_waits_until_it_is_decided(
     row = approval(decision, of)
     assert (row.state, row.brief) == (state, brief)
     assert [(bar.kind, bar.start_ms, bar.end_ms) for bar in row.bars] == [("work", 3, 4), ("wait", *waited)]
+
+
+def test_an_approval_that_nobody_decided_in_time_waits_no_more() -> None:
+    row = approval(None, invocation(), expires_at=at(500).isoformat())
+    assert (row.state, row.brief, row.bars[1].end_ms) == ("done", "nobody decided in time", 500)
 
 
 @pytest.mark.parametrize(

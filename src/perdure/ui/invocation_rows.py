@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import blake2b
-from typing import Literal
 
 from perdure.inspection.records import Invocation, Step
 from perdure.inspection.step_content import (
@@ -19,20 +17,13 @@ from perdure.inspection.step_content import (
     ToolResult,
 )
 from perdure.inspection.step_line import line_of
+from perdure.ui.invocation_row import Bar, Kind, Row
+from perdure.ui.invocation_spans import Spans
 from perdure.ui.invocation_tree import Asked, Node, tree
 from perdure.ui.text import clock
 
 BRIEF_CHARS_MAX = 240
 CANCEL_SIGNAL_ID = 1
-
-Kind = Literal[
-    "input", "output", "model", "tool", "run", "handoff", "approval", "call", "send", "sleep", "state",
-    "wait", "signal", "other",
-]  # fmt: skip
-State = Literal["done", "failed", "retried", "open", "asks", "never"]
-"""retried: failed, and tried again. asks: an approval that waits for a decision. never: it had not ended when
-the invocation did.
-"""
 
 _KINDS: Mapping[str, Kind] = {
     "input": "input",
@@ -52,65 +43,6 @@ _KINDS: Mapping[str, Kind] = {
     "clear_all_state": "state",
 }
 _MODEL_STEPS = ("call LLM", "retrieve response")
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A span on the time line, in ms since the beginning. end_ms: None while it lasts.
-
-    kind: `work` is what keeps the handler busy. `wait` costs nothing, the handler may be suspended meanwhile.
-    `queue`: it had not begun. `group`: of all that is beneath it.
-    """
-
-    kind: Literal["work", "wait", "queue", "group"]
-    start_ms: int
-    end_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line. step: None for a handoff, and for a tool call that is no step but has some beneath it.
-
-    brief: what came of it, in the beginning of one line. asked_by: the index of the model call that asked for
-    it, and call_id under which name. child_id: of the invocation that it calls.
-    """
-
-    id: str
-    depth: int
-    kind: Kind
-    title: str
-    step: Step | None = None
-    note: str = ""
-    brief: str = ""
-    state: State = "done"
-    bars: tuple[Bar, ...] = ()
-    agent: str | None = None
-    tokens: tuple[int, int] | None = None
-    usd: float | None = None
-    child_id: str | None = None
-    child_target: str | None = None
-    asked_by: int | None = None
-    call_id: str | None = None
-    awakeable_id: str | None = None
-    arguments: str | None = None
-
-    @property
-    def version(self) -> str:
-        """Another one for a row that has changed."""
-        return blake2b(repr(self).encode(), digest_size=8).hexdigest()
-
-    @property
-    def start_ms(self) -> int | None:
-        return min((bar.start_ms for bar in self.bars), default=None)
-
-    @property
-    def took_ms(self) -> int | None:
-        """None while it lasts, and for what takes no time."""
-        ends = [bar.end_ms for bar in self.bars if bar.end_ms is not None]
-        if len(ends) < len(self.bars) or not ends or self.state in ("open", "never"):
-            return None
-        took_ms = max(ends) - min(bar.start_ms for bar in self.bars)
-        return took_ms if took_ms or self.kind in ("model", "tool", "run") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +74,22 @@ def rows_of(
     shown = tops
     if with_orphans:
         shown = [n for n in here if n.parent is None or n.parent.by.step.index < start]
-    writer = _Writer(invocation, origin, nodes)
-    return Rows(list(writer.level(shown)), max(_tail(here, tops, writer), start))
+    spans = Spans(invocation, origin, nodes)
+    return Rows(list(_Writer(spans, nodes).level(shown)), max(_tail(here, tops, spans), start))
 
 
-def _tail(here: Sequence[Node], tops: Sequence[Node], writer: _Writer) -> int:
+def _tail(here: Sequence[Node], tops: Sequence[Node], spans: Spans) -> int:
     """What is open may change; and the last model call may get more steps, with nothing open in between."""
-    unsettled = [node.root.step.index for node in here if writer.state(node) in ("open", "asks")]
+    unsettled = [node.root.step.index for node in here if spans.state(node) in ("open", "asks")]
     last_model = [node.step.index for node in tops if isinstance(node.content.body, ModelCall)][-1:]
     last = [node.step.index for node in tops][-1:]
     return min([*unsettled, *(last_model or last)], default=0)
 
 
 class _Writer:
-    def __init__(self, invocation: Invocation, origin: datetime, nodes: Sequence[Node]) -> None:
-        self._invocation = invocation
-        self._origin = origin
-        self._began = next((node.step.started_at for node in nodes if node.step.kind != "input"), None)
+    def __init__(self, spans: Spans, nodes: Sequence[Node]) -> None:
+        self._spans = spans
         self._turn_before = dict(_turns(nodes))
-
-    # ---- lines
 
     def level(self, nodes: Sequence[Node]) -> Iterator[Row]:
         """Nodes side by side, each with all beneath it."""
@@ -185,9 +113,9 @@ class _Writer:
         )
 
     def _of_tool_call(self, asked: Asked, depth: int) -> Row:
-        bars = [bar for node in asked.nodes for bar in self._bars(node)]
+        bars = [bar for node in asked.nodes for bar in self._spans.bars(node)]
         ends = [bar.end_ms for bar in bars]
-        is_open = any(self.state(node) in ("open", "asks") for node in asked.nodes)
+        is_open = any(self._spans.state(node) in ("open", "asks") for node in asked.nodes)
         end_ms = None if is_open else max((end for end in ends if end is not None), default=0)
         return Row(
             id=f"c{asked.nodes[0].step.index}",
@@ -212,8 +140,8 @@ class _Writer:
             title=step.label,
             step=step,
             brief=_line(step.failure or ("" if step.kind == "send" else _read(line_of(content)))),
-            state=self.state(node),
-            bars=tuple(self._bars(node)),
+            state=self._spans.state(node),
+            bars=tuple(self._spans.bars(node)),
             agent=content.agent,
             child_id=step.invoked_id if step.kind in ("call", "send") else None,
             child_target=step.invoked_target,
@@ -235,7 +163,7 @@ class _Writer:
                 return replace(
                     row,
                     title=f"approval of {tool}",
-                    brief=_decided(node),
+                    brief="nobody decided in time" if self._spans.has_expired(node) else _decided(node),
                     awakeable_id=awakeable_id,
                     arguments=_line(json.dumps(arguments, ensure_ascii=False)),
                 )
@@ -245,55 +173,6 @@ class _Writer:
         is_asleep = row.state == "open" and step.wake_up_at is not None
         brief = f"until {clock(step.wake_up_at)}" if is_asleep and step.wake_up_at else row.brief
         return replace(row, title=title, note=note, brief=brief)
-
-    # ---- what a step has come to
-
-    def state(self, node: Node) -> State:
-        step, body = node.step, node.content.body
-        is_over = self._invocation.status == "completed"
-        if (
-            step.kind == "input"
-            and self._began is None
-            and self._invocation.status in ("scheduled", "pending")
-        ):
-            return "open"
-        if step.completed is False:
-            return "never" if is_over else "open"
-        if isinstance(body, FailedTry):
-            return "failed" if body.retry_in_ms is None else "retried"
-        if isinstance(body, ApprovalAsked) and node.decision is None:
-            return "never" if is_over else "asks"
-        return "failed" if step.failure or node.content.failed else "done"
-
-    # ---- spans
-
-    def _bars(self, node: Node) -> Iterator[Bar]:
-        step = node.step
-        start_ms = self._ms(step.started_at)
-        if step.kind == "input":
-            if self._began is None or self._began > step.started_at:
-                yield Bar("queue", start_ms, None if self._began is None else self._ms(self._began))
-            return
-        if step.kind == "sleep" and step.ended_at is None and step.wake_up_at is not None:
-            yield Bar("wait", start_ms, self._end_ms(step.wake_up_at))
-            return
-        kind: Literal["work", "wait"] = "work" if step.kind == "run" else "wait"
-        yield Bar(kind, start_ms, start_ms if step.completed is None else self._end_ms(step.ended_at, kind))
-        if isinstance(node.content.body, ApprovalAsked) and step.ended_at is not None:
-            decided_at = None if node.decision is None else node.decision.started_at
-            yield Bar("wait", self._ms(step.ended_at), self._end_ms(decided_at))
-
-    def _end_ms(self, end: datetime | None, kind: str = "wait") -> int | None:
-        """None: it lasts. Nothing works in an invocation that does not run."""
-        over = self._invocation.completed_at
-        if end is None and over is None and kind == "work" and self._invocation.status != "running":
-            end = self._invocation.modified_at
-        if over is not None and (end is None or end > over):
-            end = over
-        return None if end is None else self._ms(end)
-
-    def _ms(self, moment: datetime) -> int:
-        return round((moment - self._origin).total_seconds() * 1000)
 
 
 def _turns(nodes: Sequence[Node]) -> Iterator[tuple[int, Node]]:

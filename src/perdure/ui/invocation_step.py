@@ -20,7 +20,8 @@ from perdure.inspection.journal import journal, step
 from perdure.inspection.records import Invocation, Step
 from perdure.inspection.step_content import ApprovalAsked, ModelCall, Plain, ToolCall, ToolResult, read
 from perdure.ui.invocation_actions import restarts_at
-from perdure.ui.invocation_rows import Row, rows_of
+from perdure.ui.invocation_row import Row
+from perdure.ui.invocation_rows import rows_of
 from perdure.ui.json_tree import shown
 from perdure.ui.pages import is_visit, page
 from perdure.ui.text import cut, plain
