@@ -18,7 +18,7 @@ def ui(
     bind: Annotated[
         str,
         typer.Option(envvar="PERDURE_UI_BIND", metavar="HOST:PORT", help="Where the UI listens."),
-    ] = "127.0.0.1:9080",
+    ] = "127.0.0.1:9071",
 ) -> None:
     """Serve the web UI for the engine at --admin: a remote one, or a restate-server.
 

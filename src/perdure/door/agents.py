@@ -6,17 +6,14 @@ items, says which of the two it takes. Workflows are none: each runs once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-
-from jsonschema import Draft202012Validator
 
 from perdure.door.port import Handler
 from perdure.errors import OpenAIRequestError
 from perdure.protocol.discovery import JsonSchema
+from perdure.protocol.input_schema import mismatch
 
 _TEXT = "Hello"
 _ITEMS = [{"role": "user", "content": "Hello"}]
@@ -94,9 +91,4 @@ def _takes(handler: Handler, value: Any) -> bool:
 
 
 def _allows(schema: JsonSchema, value: Any) -> bool:
-    return bool(_validator(json.dumps(schema)).is_valid(value))
-
-
-@lru_cache(maxsize=1024)
-def _validator(schema_json: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema_json))
+    return mismatch(schema, value) is None

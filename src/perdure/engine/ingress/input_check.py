@@ -7,15 +7,11 @@ read is the client's mistake and gets a 4xx, instead of an invocation that fails
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
 
 from perdure.errors import RequestError
 from perdure.protocol.discovery import HandlerManifest
+from perdure.protocol.input_schema import mismatch
 
 
 def check_input(handler: HandlerManifest, content_type: str | None, body: bytes) -> None:
@@ -39,7 +35,7 @@ def _check_json(handler: HandlerManifest, body: bytes) -> None:
     schema = handler.input_schema
     if not body:
         # An absent body is read as null by the SDKs.
-        if schema is not None and not _validator(json.dumps(schema)).is_valid(None):
+        if schema is not None and mismatch(schema, None) is not None:
             raise RequestError(
                 400, f"empty body: handler '{handler.name}' needs JSON that matches {_short(schema)}"
             )
@@ -50,17 +46,10 @@ def _check_json(handler: HandlerManifest, body: bytes) -> None:
         raise RequestError(400, f"the body is not JSON: {error}") from None
     if schema is None:
         return
-    try:
-        _validator(json.dumps(schema)).validate(value)
-    except ValidationError as error:
-        where = f" at {error.json_path}" if error.path else ""
+    if (wrong := mismatch(schema, value)) is not None:
+        where = f" at {wrong.json_path}" if wrong.path else ""
         what = f"the body does not match the input schema of handler '{handler.name}'{where}"
-        raise RequestError(400, f"{what}: {_cut(error.message)}") from None
-
-
-@lru_cache(maxsize=1024)
-def _validator(schema_json: str) -> Validator:
-    return Draft202012Validator(json.loads(schema_json))
+        raise RequestError(400, f"{what}: {_cut(wrong.message)}")
 
 
 def _matches(content_type: str, expected: str) -> bool:
