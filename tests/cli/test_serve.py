@@ -50,7 +50,7 @@ def test_it_says_what_it_serves_and_how_to_register_it(start_perdure: Start) -> 
     served = start_perdure("serve", "agent.py", "--bind", url.removeprefix("http://"))
     assert served.wait_for_output("register").splitlines() == [
         f"serving Agent/greet, Agent/nap, Agent/work, Agent/fail of agent.py at {url}",
-        f"register it once:  restate -y deployments register {url}",
+        f"register it once:  perdure deployments register {url}",
     ]
     assert discover(url, pyqwest.HTTPVersion.HTTP2)["protocolMode"] == "BIDI_STREAM"
     assert httpx2.get(f"{url}/health").status_code == 200, "HTTP/1.1 is for curl and for probes"

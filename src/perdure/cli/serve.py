@@ -99,7 +99,7 @@ def serve(
         url = url_of(host, port)
         served = f"{', '.join(targets)} of {target}" if targets else f"{target}, which has identity keys,"
         print(f"serving {served} at {url}", file=sys.stderr)
-        print(f"register it once:  restate -y deployments register {url}", file=sys.stderr, flush=True)
+        print(f"register it once:  perdure deployments register {url}", file=sys.stderr, flush=True)
 
     logs = HandlerLogs(log_format, log_level)
     serve_workers(
