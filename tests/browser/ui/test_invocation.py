@@ -284,6 +284,21 @@ async def test_pause_resume_cancel(
     await tab.wait_for_text("[409]", "#in-out")
 
 
+async def test_what_was_asked_is_done_though_the_buttons_changed_meanwhile(
+    tab: Tab, ui: str, ingress: httpx2.AsyncClient, api: AdminApi
+) -> None:
+    for meanwhile, status in (("pause", "paused"), ("kill", "failed")):
+        run = await sent(ingress, "/Press/nap", 3600)
+        await opened(tab, ui, run, "running")
+        await tab.js("document.querySelector('#invocation-actions form[action$=cancel] button').click()")
+        await tab.wait_for("document.querySelector('#confirm[open]') !== null")
+        await api.change(run, "pause" if meanwhile == "pause" else "kill")
+        await tab.wait_for_text(status, "#invocation-status")
+        await tab.click("#confirm-yes", leads_on=True)
+        told = "asked to cancel" if meanwhile == "pause" else "has completed"
+        await tab.wait_for(f"document.querySelector('{BANNER}')?.innerText.includes('{told}')")
+
+
 async def test_kill_and_purge(tab: Tab, ui: str, ingress: httpx2.AsyncClient) -> None:
     run = await sent(ingress, "/Press/nap", 3600)
     await opened(tab, ui, run, "running")

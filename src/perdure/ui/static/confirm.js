@@ -18,5 +18,10 @@ document.addEventListener("submit", async (event) => {
   if (!(await confirmed(form.dataset.confirm, event.submitter?.textContent.trim()))) return;
   const yes = Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "yes" });
   form.append(yes);
+  if (!form.isConnected) {
+    // The page has gone on meanwhile, and the button with it: the engine says whether it may still be.
+    form.hidden = true;
+    document.body.append(form);
+  }
   form.requestSubmit(event.submitter);
 });
