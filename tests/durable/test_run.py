@@ -178,6 +178,22 @@ async def test_a_cancelled_timer_does_not_put_off_the_news_that_nothing_goes_on(
     assert server.entries(MessageType.SLEEP_COMPLETION) == [], "an hour too early for that"
 
 
+async def test_a_task_that_outlives_its_run_and_does_not_end_when_cancelled_is_named() -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        main.task = asyncio.create_task(stubborn())  # type: ignore[attr-defined]
+        await step("fine", hello)
+
+    message = (await serve(main).run()).failure.message
+    assert "stubborn" in message
+    assert "wind_up" not in message, "that only waits for it"
+
+
 async def test_io_on_the_loop_ends_the_invocation_though_the_code_catches_everything() -> None:
     async def fetches() -> str:
         try:

@@ -1,71 +1,123 @@
 """Tests that run an agent and are no test of durable runs, by the reason. Patterns match pytest node ids.
 
 A test that passes is not asked for here. What is merely different, and what we have not understood, is no
-reason: those tests count as failed.
+reason: those tests count as failed. A pattern names one test function, and only those of its parameters that
+fail for the reason.
 """
 
 from __future__ import annotations
 
 WAITS_IN_MEMORY = (
-    "a callback waits for an asyncio.Event that a model, a tool or the test sets: nothing but the journal "
-    "can wake durable code, and the run is refused"
+    "durable code waits for an asyncio.Event that a model, a tool, a hook or the test sets: nothing but the "
+    "journal can wake it, and the run is refused"
+)
+STAYS_SET = (
+    "an asyncio.Event of the test is read on the deterministic loop and stays set from one attempt to the "
+    "next, so that a replay goes another way; the journal's check of it ends the run"
 )
 WAITS_FOR_LATER_STEP = (
-    "a step waits in memory for what comes after another step; an attempt that is replayed at every await "
-    "gets no result before all its steps have ended"
+    "a step waits in memory for what comes after another step, or for a cancellation; an attempt that is "
+    "replayed at every await hears of nothing before all its steps have ended"
 )
-TRACEBACK = "asks for frames of AgentRunner.run in a traceback, and this suite stands in its place"
 CLIENT = "patches a method of an OpenAI client, and a durable run calls a copy of it, without retries"
 BY_IDENTITY = "asks whether an object is the very one that was made; from the journal comes an equal one"
 EACH_ATTEMPT = (
     "counts calls of a function or lines of a log that every attempt repeats by design: they only shape what "
     "the model is shown, or read a session before a write is repeated"
 )
+ASYNC_GUARDRAIL = (
+    "counts calls of an async guardrail: its code runs on the deterministic loop, so every attempt goes "
+    "through it again, with what its steps recorded; its verdict is journaled"
+)
+OWN_COMPUTER = "counts the computers of a run: each attempt makes its own, and disposes of it"
 SHARED_AGENT = (
     "two runs in one process change an agent under each other, and a replay finds it as they left it"
 )
 
+_BATCH = "tests/test_tool_batch_failure_history.py"
+_NATIVE = "tests/test_native_tool_failure_history.py"
+_BOUNDARIES = "tests/test_tool_failure_boundaries.py"
+_START_HOOK = "tests/test_start_hook_tool_concurrency.py"
+_RUNNER = "tests/test_agent_runner.py"
+
 NOT_APPLICABLE: dict[str, list[str]] = {
     WAITS_IN_MEMORY: [
-        "tests/test_guardrails.py::test_parallel_guardrail_*",
-        "tests/test_guardrails.py::test_mixed_blocking_and_parallel_guardrails*",
-        "tests/test_agent_runner.py::test_output_guardrail_cancellation_preserves_final_output_in_session*",
-        "tests/test_tool_name_collision_policy.py::test_missing_formatter_cancellation_*",
+        "tests/test_guardrails.py::test_parallel_guardrail_may_not_prevent_tool_execution",
+        "tests/test_guardrails.py::test_parallel_guardrail_trip_cancels_model_task",
+        "tests/test_guardrails.py::test_parallel_guardrail_trip_compat_mode_does_not_cancel_model_task",
+        "tests/test_guardrails.py::test_parallel_guardrail_non_tripwire_error_not_swallowed",
+        "tests/test_guardrails.py::test_mixed_blocking_and_parallel_guardrails",
+        f"{_RUNNER}::test_output_guardrail_cancellation_preserves_final_output_in_session",
+        "tests/test_tool_name_collision_policy.py::test_missing_formatter_cancellation_keeps_nested_state_*",
+        "tests/test_tool_name_collision_policy.py::test_missing_formatter_cancellation_precedes_sibling_*",
         "tests/memory/*::test_runner_skips_compaction_after_interleaved_persist",
-        "tests/test_tool_batch_failure_history.py::test_nonstreamed_partial_history_waits_for_input_verdict*",
-        "tests/test_native_tool_failure_history.py::test_input_verdict_during_tool_drain_*",
-        "tests/test_native_tool_failure_history.py::test_native_finalization_survives_sibling_failure*",
+        "tests/test_run_impl_resume_paths.py::test_failed_approval_callback_defers_stream_output_until_retry*",
+        f"{_BATCH}::test_nonstreamed_partial_history_waits_for_input_verdict*",
+        f"{_BATCH}::test_approved_mutable_snapshot_recovery_uses_publication_value*",
+        f"{_BATCH}::test_completed_sibling_survives_tool_batch_failure?input-False?",
+        f"{_BATCH}::test_input_guardrail_rejection_does_not_publish_partial_tools*",
+        f"{_BATCH}::test_partial_history_freezes_accepted_output_before_metadata*",
+        f"{_BATCH}::test_session_save_failure_preserves_primary_tool_error*",
+        f"{_NATIVE}::test_native_finalization_survives_sibling_failure?*-extractor-*",
     ],
-    TRACEBACK: [
-        "tests/test_error_logging_redaction.py::test_run_*preserves_diagnostic_wrapper_traceback_locals",
+    STAYS_SET: [f"{_NATIVE}::test_input_verdict_during_tool_drain_preserves_selected_tool_error*"],
+    WAITS_FOR_LATER_STEP: [
+        f"{_RUNNER}::test_function_tool_queue_preserves_fifo_across_multiple_refills",
+        "tests/test_agent_as_tool.py::test_agent_as_tool_resume_survives_cancellation_after_nested_output*",
+        "tests/test_function_tool_approval_arguments.py::test_cancelled_policy_does_not_reuse_preparation_*",
+        "tests/test_human_in_the_loop_server_example.py::test_consumption_prevents_in_flight_*?cancel?",
+        "tests/test_run_impl_resume_paths.py::test_resumed_session_append_cancellation_retains_recoverable*",
+        "tests/test_runner_tracing_disabled.py::test_disabled_runner_cancellation_preserves_concurrent_*",
+        "tests/test_tool_approval_call_id_reuse.py::test_cancelled_approved_tool_body_does_not_reexecute",
+        f"{_BATCH}::test_completed_sibling_survives_tool_batch_failure*",
+        f"{_BATCH}::test_resumed_failure_keeps_accepted_history_and_reconciles_session?*-False?",
+        f"{_BATCH}::test_approved_failure_diagnostics_preserve_retry_boundary*",
+        f"{_BATCH}::test_fresh_guarded_terminal_failure_keeps_output_private?sibling-False?",
+        f"{_BOUNDARIES}::test_completed_history_at_failure_boundaries?*cancel-False?",
+        f"{_BOUNDARIES}::test_completed_program_child_retains_parent_after_sibling_failure?False-False?",
+        f"{_NATIVE}::test_native_finalization_preserves_output_without_delaying_parent*",
+        f"{_NATIVE}::test_native_finalization_survives_sibling_failure?*-hook-*",
     ],
     CLIENT: ["tests/tracing/test_reasoning_export.py::test_runner_reasoning_is_omitted_*"],
     BY_IDENTITY: [
         "tests/test_run_hooks.py::test_tool_end_hooks_receive_raw_function_tool_result",
-        "tests/test_tool_batch_failure_history.py::test_failure_snapshot_preserves_opaque_output_identity*",
-        "tests/test_agent_runner.py::test_*previous_response_id_retr*",
+        f"{_RUNNER}::test_previous_response_id_retry_does_not_resend_initial_input_multi_turn",
+        f"{_RUNNER}::test_auto_previous_response_id_retries_when_policy_approves_unsafe_replay",
     ],
     EACH_ATTEMPT: [
-        "tests/memory/test_session_context_wrapper.py::test_runner_*",
-        "tests/test_agent_runner_streamed.py::test_terminal_tool_trip_*",
-        "tests/test_agent_runner.py::test_run_reports_derived_agent_name_collisions_*",
-        "tests/test_agent_runner.py::test_run_warns_*",
-        "tests/test_agent_runner.py::test_handoff_enablement_uses_initialized_turn_context*",
-        "tests/test_agent_runner.py::test_falsey_per_handoff_input_filter_takes_precedence*",
-        "tests/test_agent_runner.py::test_tool_not_found_behavior_uses_tool_error_formatter*",
-        "tests/test_computer_action.py::test_runner_warns_for_unhandled_computer_safety_checks*",
-        "tests/test_computer_tool_lifecycle.py::*",
-        "tests/test_runner_tracing_disabled.py::test_runner_tracing_opt_out_during_session_preparation*",
+        "tests/memory/test_session_context_wrapper.py::test_runner_passes_same_wrapper_to_context_aware_*",
+        "tests/memory/test_session_context_wrapper.py::test_runner_preserves_legacy_session_call_shapes",
+        "tests/memory/test_session_context_wrapper.py::test_runner_does_not_treat_legacy_kwargs_as_*",
+        "tests/memory/test_session_context_wrapper.py::test_runner_does_not_partially_enable_*",
+        "tests/test_agent_runner_streamed.py::test_terminal_tool_trip_uses_custom_blocked_message_everywhere*",
+        "tests/test_agent_runner_streamed.py::test_terminal_tool_trip_falls_back_when_blocked_message_*",
+        f"{_RUNNER}::test_run_reports_derived_agent_name_collisions_before_model_call?warn-*",
+        f"{_RUNNER}::test_run_warns_and_keeps_last_duplicate_function_tool*",
+        f"{_RUNNER}::test_run_warns_once_for_repeated_source_agent_name",
+        f"{_RUNNER}::test_handoff_enablement_uses_initialized_turn_context*",
+        f"{_RUNNER}::test_falsey_per_handoff_input_filter_takes_precedence*",
+        f"{_RUNNER}::test_tool_not_found_behavior_uses_tool_error_formatter",
+        "tests/test_computer_action.py::test_runner_warns_for_unhandled_computer_safety_checks?missing-*",
+        "tests/test_runner_tracing_disabled.py::test_runner_tracing_opt_out_during_session_preparation?None-*",
         "tests/test_runner_tracing_disabled.py::test_disabled_runner_uses_configured_provider*",
     ],
-    WAITS_FOR_LATER_STEP: [
-        "tests/test_tool_batch_failure_history.py::test_completed_sibling_survives_tool_batch_failure*",
-        "tests/test_tool_batch_failure_history.py::test_resumed_failure_keeps_accepted_history_*",
-        "tests/test_tool_batch_failure_history.py::test_approved_failure_diagnostics_preserve_retry_boundary*",
-        "tests/test_tool_batch_failure_history.py::test_fresh_guarded_terminal_failure_keeps_output_private*",
-        "tests/test_tool_failure_boundaries.py::test_completed_history_at_failure_boundaries*",
-        "tests/test_tool_failure_boundaries.py::test_completed_program_child_retains_parent_*",
-        "tests/test_native_tool_failure_history.py::test_native_finalization_preserves_output_*",
+    ASYNC_GUARDRAIL: [
+        "tests/test_runner_guardrail_resume.py::test_resumed_session_failure_publishes_durable_tool_guardrails*",
+        "tests/test_run_impl_resume_paths.py::test_max_turns_guardrail_failure_leaves_the_state_retryable",
     ],
-    SHARED_AGENT: ["tests/test_start_hook_tool_concurrency.py::*"],
+    OWN_COMPUTER: [
+        "tests/test_computer_tool_lifecycle.py::test_runner_disposes_computer_after_run",
+        "tests/test_computer_tool_lifecycle.py::test_concurrent_runs_keep_computer_provider_instances_*",
+        "tests/test_computer_tool_lifecycle.py::test_start_hook_replaces_computer_before_initialization*",
+    ],
+    SHARED_AGENT: [
+        f"{_START_HOOK}::test_shared_agent_tool_changes_reject_both_runs*",
+        f"{_START_HOOK}::test_shared_agent_mutation_during_mcp_discovery_is_rejected*",
+        f"{_START_HOOK}::test_failed_hook_invalidates_survivor_and_preserves_primary_failure*",
+        f"{_START_HOOK}::test_new_run_detects_mutation_in_a_suspended_hook*",
+        f"{_START_HOOK}::test_restoring_original_tools_does_not_hide_concurrent_replacements*",
+        f"{_START_HOOK}::test_concurrent_run_sync_uses_the_same_tool_conflict_boundary",
+        f"{_START_HOOK}::test_model_wait_does_not_release_agent_configuration_ownership*",
+        f"{_START_HOOK}::test_handoff_target_is_registered_before_transition_awaits*",
+    ],
 }

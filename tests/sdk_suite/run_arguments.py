@@ -10,15 +10,16 @@ import asyncio
 import threading
 import types
 from collections import deque
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from agents import Agent, Model, agent_tool_state
+from agents import Agent, Model, Tool, agent_tool_state
 from agents.memory import SessionABC
 
 _CONTAINERS = (list, dict, set, deque, bytearray)
 # What acts, or is the world outside of the run: a replay finds it as the attempt before has left it.
 _LEFT_ALONE = (
     *(Agent, Model, SessionABC),
+    *(get_origin(tool) or tool for tool in get_args(Tool)),
     *(type, types.ModuleType, types.FunctionType, types.MethodType),
     *(asyncio.Event, asyncio.Lock, asyncio.Future, asyncio.Queue, threading.Thread, threading.Event),
 )

@@ -81,6 +81,8 @@ def stuck(tasks: Iterable[Any]) -> Stuck:
         if not chain:
             continue
         place, inner = _user_place(reversed(chain)), chain[-1]
+        if place.file.startswith(_OURS):  # it waits for the others
+            continue
         awaits = f"awaits {inner.function!r}" if inner != place else "awaits a future"
         lines.append(f"  coroutine {place.function!r} at {place} {awaits}: {place.source or '(no source)'}")
         advice = advice or _advice(place)
