@@ -36,6 +36,12 @@ def test_what_a_value_is_edited_as(value: bytes, kind: str, text: str) -> None:
     assert shown(value) == text
 
 
+def test_long_json_is_edited_as_it_is_stored() -> None:
+    value = b"[" + b"1, " * 100_000 + b"1]"
+    assert (kind_of(value), shown(value)) == ("json", value.decode())
+    assert written("json", sent(shown(value)), value) == value
+
+
 def test_a_change_is_written_without_layout() -> None:
     assert (
         written("json", '{\r\n  "a": 1.20,\r\n  "b": "x y"\r\n}', b'{"a": 1.10}') == b'{"a":1.20,"b":"x y"}'

@@ -50,3 +50,10 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 
 def test_a_lone_surrogate_stays_escaped() -> None:
     assert indented('"\\ud800 \\u00e9"') == '"\\ud800 \\u00e9"'
+
+
+def test_deep_json_is_laid_out_in_the_order_of_its_size() -> None:
+    text = "[" * 900 + "1," * 100_000 + "1" + "]" * 900
+    laid_out = indented(text)
+    assert len(laid_out) < 50 * len(text)
+    assert compact(laid_out) == text

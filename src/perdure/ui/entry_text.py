@@ -10,11 +10,13 @@ import unicodedata
 from hashlib import blake2b
 from typing import Literal, TypeGuard
 
-from perdure.ui.json_text import compact, indented
+from perdure.ui.json_text import check, compact, indented
 
 Kind = Literal["json", "text", "bytes"]
 KINDS: dict[Kind, str] = {"json": "JSON", "text": "text", "bytes": "bytes, as hexadecimal digits"}
 _BYTES_A_LINE = 32
+_LAID_OUT_CHARS_MAX = 65_536
+"""Longer JSON is edited as it is stored: to lay it out takes the engine's loop seconds."""
 
 
 def is_kind(text: str) -> TypeGuard[Kind]:
@@ -28,7 +30,7 @@ def kind_of(value: bytes) -> Kind:
     except UnicodeDecodeError:
         return "bytes"
     try:
-        indented(text)
+        check(text)
     except ValueError:
         kept = all(char in "\n\t" or unicodedata.category(char) != "Cc" for char in text)
         return "text" if kept else "bytes"
@@ -39,7 +41,8 @@ def shown(value: bytes) -> str:
     """As its kind; JSON laid out."""
     match kind_of(value):
         case "json":
-            return indented(value.decode())
+            text = value.decode()
+            return indented(text) if len(text) <= _LAID_OUT_CHARS_MAX else text
         case "text":
             return value.decode()
         case "bytes":

@@ -11,6 +11,8 @@ import re
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
+_INDENTED_LEVELS_MAX = 40
+"""Deeper levels begin at the same column: 900 of them would make 300 MB of spaces of 300 kB."""
 
 
 def indented(text: str) -> str:
@@ -27,7 +29,7 @@ def indented(text: str) -> str:
             or (token in _CLOSE and before not in _OPEN)
             or before == ","
         ):
-            parts.append("\n" + "  " * depth)
+            parts.append("\n" + "  " * min(depth, _INDENTED_LEVELS_MAX))
         if token in _OPEN:
             depth += 1
         parts.append(": " if token == ":" else _readable(token))
@@ -39,11 +41,16 @@ def compact(text: str) -> str:
     return "".join(_tokens(text))
 
 
-def _tokens(text: str) -> list[str]:
+def check(text: str) -> None:
+    """Raises ValueError for what is no JSON."""
     try:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_refused)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _tokens(text: str) -> list[str]:
+    check(text)
     return _TOKEN.findall(text)
 
 

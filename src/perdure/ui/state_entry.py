@@ -24,6 +24,7 @@ from perdure.ui.state import key_of
 
 EDIT_BYTES_MAX = 1024 * 1024
 """A larger value is downloaded, and not edited in a browser."""
+DOWNLOAD_BYTES_MAX = 2**31 - 1
 _DONE = "The state is written"
 _ASKED = "The engine was asked to write the state and has not done so yet: it waits until the object is free"
 
@@ -87,19 +88,18 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         return await act(request, fields, deleted, ask=f"Remove the entry {name} of {service}/{key}?")
 
     async def value(request: Request) -> Response:
-        """The bytes as they are: text as text, which no browser takes for a page; anything else to keep."""
-        service, key, name = (
-            request.path_params["service"],
-            key_of(request),
-            request.query_params.get("name", ""),
-        )
-        found = (await state.state(api, service, key)).entries.get(name)
-        if found is None:
+        """The bytes as they are: UTF-8 as text, which no browser takes for a page; anything else to keep."""
+        service, key = request.path_params["service"], key_of(request)
+        name = request.query_params.get("name", "")
+        entry = await _entry(api, service, key, name, value_bytes_max=DOWNLOAD_BYTES_MAX)
+        if entry is None or entry.value is None:
             raise RequestError(404, f"{service}/{key} has no entry {name!r} (any more)")
-        if entry_text.kind_of(found) == "bytes":
+        try:
+            entry.value.decode()
+        except UnicodeDecodeError:
             headers = {"content-disposition": 'attachment; filename="value.bin"'}
-            return Response(found, media_type="application/octet-stream", headers=headers)
-        return Response(found, media_type="text/plain")
+            return Response(entry.value, media_type="application/octet-stream", headers=headers)
+        return Response(entry.value, media_type="text/plain")
 
     async def ask_to_clear(request: Request) -> Response:
         service, key = request.path_params["service"], key_of(request)
@@ -127,8 +127,10 @@ def routes(api: AdminApi) -> list[BaseRoute]:
     ]
 
 
-async def _entry(api: AdminApi, service: str, key: str, name: str) -> state.Entry | None:
-    found = await state.entries_named(api, service, key, [name], value_bytes_max=EDIT_BYTES_MAX)
+async def _entry(
+    api: AdminApi, service: str, key: str, name: str, *, value_bytes_max: int = EDIT_BYTES_MAX
+) -> state.Entry | None:
+    found = await state.entries_named(api, service, key, [name], value_bytes_max=value_bytes_max)
     return found.get(name)
 
 
