@@ -12,7 +12,7 @@ from typing import Literal
 
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.records import Row, time_of
-from perdure.inspection.state import sql_text
+from perdure.inspection.sql_text import sql_text
 
 EventKind = Literal["created", "attempt failed", "succeeded", "failed"]
 

@@ -8,6 +8,7 @@ from perdure.errors import RequestError
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.invocation_filter import COUNT_MAX, STATUSES, InvocationFilter
 from perdure.inspection.records import Invocation, Row, invocation_of
+from perdure.inspection.sql_text import sql_text
 from perdure.protocol.ids import decode_invocation_id
 
 _STATE = (
@@ -66,16 +67,16 @@ def _invocation(row: Row) -> Invocation:
 def _conditions(wanted: InvocationFilter) -> list[str]:
     asked: list[str] = []
     if wanted.status is not None:
-        asked.append(f"{_STATE} IN ({', '.join(map(literal, sorted(_states(wanted.status))))})")
+        asked.append(f"{_STATE} IN ({', '.join(map(sql_text, sorted(_states(wanted.status))))})")
     for column, value in (
         ("target_service_name", wanted.service),
         ("target_handler_name", wanted.handler),
         ("target_service_key", wanted.key),
     ):
         if value is not None:
-            asked.append(f"{column} = {literal(value)}")
+            asked.append(f"{column} = {sql_text(value)}")
     if wanted.text:  # strpos: restate-server 1.7 dies of a LIKE with an ESCAPE
-        text = literal(wanted.text.lower())
+        text = sql_text(wanted.text.lower())
         columns = ("id", "target", "coalesce(idempotency_key, '')")
         asked.append(f"({' OR '.join(f'strpos(lower({column}), {text}) > 0' for column in columns)})")
     if wanted.created_after is not None:
@@ -107,9 +108,4 @@ def _where(conditions: list[str]) -> str:
 
 
 def _time(at: datetime) -> str:
-    return literal(at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-
-
-def literal(text: str) -> str:
-    """Text in SQL."""
-    return "'" + text.replace("'", "''") + "'"
+    return sql_text(at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.records import optional_time
-from perdure.inspection.state import of_object, sql_text
+from perdure.inspection.sql_text import sql_text
+from perdure.inspection.state import of_object
 
 
 @dataclass(frozen=True, slots=True)

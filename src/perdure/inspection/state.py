@@ -13,6 +13,7 @@ from typing import Any
 
 from perdure.errors import RequestError
 from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.sql_text import sql_text
 from perdure.protocol.state_version import version_of
 
 _SEEN_WITHIN_S = 5.0
@@ -197,11 +198,6 @@ async def _entries(api: AdminApi, where: str, value_bytes_max: int) -> list[Entr
 def of_object(service: str, key: str) -> str:
     """The SQL condition for rows of one object."""
     return f"service_name = {sql_text(service)} AND service_key = {sql_text(key)}"
-
-
-def sql_text(value: str) -> str:
-    """A literal."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _bytes(row: Mapping[str, Any]) -> bytes:

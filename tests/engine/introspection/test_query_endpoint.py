@@ -107,6 +107,12 @@ async def test_a_body_that_is_no_request(start_engine, body) -> None:
     assert "must be JSON" in answer.json()["message"]
 
 
+async def test_a_query_is_no_way_to_fill_the_engines_memory(start_engine) -> None:
+    async with start_engine(service) as engine:
+        answer = await ask(engine.admin, "SELECT 1 -- " + "x" * 5_000_000)
+    assert (answer.status_code, answer.json()["message"][:20]) == (413, "the body is larger t")
+
+
 async def test_values_of_all_kinds_as_json(start_engine) -> None:
     async with start_engine() as engine:
         answer = await ask(

@@ -8,7 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from perdure.engine.introspection.processes import QueryProcesses
+from perdure.engine.request_body import read_body
 from perdure.errors import RequestError
+
+QUERY_BYTES_MAX = 4 * 1024 * 1024
 
 
 class _Query(BaseModel):
@@ -21,7 +24,7 @@ def query_route(queries: QueryProcesses) -> Route:
     async def query(request: Request) -> Response:
         """JSON rows for those who accept JSON, an Arrow stream for everybody else."""
         try:
-            asked = _Query.model_validate_json(await request.body())
+            asked = _Query.model_validate_json(await read_body(request, QUERY_BYTES_MAX))
         except ValidationError:
             raise RequestError(400, 'the body must be JSON: {"query": "SELECT ..."}') from None
         as_json = "application/json" in request.headers.get("accept", "")
