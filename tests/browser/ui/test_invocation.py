@@ -155,6 +155,7 @@ async def test_words_are_read_as_they_are_spoken(
 ) -> None:
     run = await sent(ingress, "/Press/tell", "a story")
     await tab.goto(f"{ui}/invocations/{run}")
+    # words come before the row of the call that they belong to, too
     for said in ("Once", "Once upon", "Once upon a"):
         press_room.speaker.words.release()
         await tab.wait_for(

@@ -1,7 +1,14 @@
 // A form with data-confirm="question" asks before it is sent. The server asks itself where `confirmed` is missing.
 const dialog = document.getElementById("confirm");
 
+let last = Promise.resolve();
+
+// One after the other: "close" comes a moment after the dialog has closed, and would answer a question that is new.
 export function confirmed(question, yes = "Yes") {
+  return (last = last.then(() => ask(question, yes)));
+}
+
+function ask(question, yes) {
   document.getElementById("confirm-question").textContent = question;
   document.getElementById("confirm-yes").textContent = yes;
   dialog.returnValue = "no"; // also for Escape

@@ -1,6 +1,6 @@
 // The page of one invocation: steps that open in place, rows that come while it runs or when one reads on.
 import { drawTimeLine, isOver, journal, statusOf } from "./invocation_lanes.js";
-import { listen } from "./invocation_words.js";
+import { listen, showSaid } from "./invocation_words.js";
 import { refresh } from "./live.js";
 
 const LIVE = { "X-Perdure-Live": "1" };
@@ -39,6 +39,7 @@ async function fetchRows(url, isTail) {
   else steps.append(...rows);
   document.getElementById("more").replaceWith(fresh.getElementById("more"));
   drawTimeLine();
+  showSaid();
 }
 
 /** Rows that are as they were stay the same objects: open ones stay open, and nothing flickers. */

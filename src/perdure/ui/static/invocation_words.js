@@ -33,8 +33,8 @@ export function listen() {
   });
 }
 
-/** Beside a model call that is under way: what is said and over stands in its row. */
-function showSaid() {
+/** Beside a model call that is under way. Its row may come later than its first words. */
+export function showSaid() {
   const box = document.getElementById("live-text");
   const speaks = [...said.values()].at(-1);
   const isShown = Boolean(speaks?.text) && !isOver() && journal.querySelector(".step.model.open") !== null;
