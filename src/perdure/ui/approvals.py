@@ -23,6 +23,8 @@ NAME_CHARS_MAX = 100
 NAME_KEPT_S = 400 * 86_400
 ARGUMENTS_CHARS_MAX = 65_536
 """Who approves should read all of it, so it is cut late."""
+WAITING_SHOWN_MAX = 100
+"""Those that wait longest; the next ones come as these are decided."""
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
@@ -118,6 +120,7 @@ def _page(request: Request, template: str, **values: object) -> Response:
         arguments_text=arguments_text,
         arguments_line=_arguments_line,
         arguments_chars_max=ARGUMENTS_CHARS_MAX,
+        waiting_shown_max=WAITING_SHOWN_MAX,
         badges=_BADGES,
         **values,
     )

@@ -28,7 +28,7 @@ class Runs:
     """Runs that wait for a human."""
 
     def __init__(self, ingress: httpx2.AsyncClient, api: AdminApi) -> None:
-        self._ingress, self._api = ingress, api
+        self._ingress, self.api = ingress, api
         self.started: list[str] = []
 
     async def start(self, handler: str, argument: object) -> str:
@@ -37,7 +37,7 @@ class Runs:
         self.started.append(sent)
         async with asyncio.timeout(20):
             while True:
-                for each in await approvals.pending(self._api):
+                for each in await approvals.pending(self.api):
                     if each.invocation_id == sent:
                         return each.id
                 await asyncio.sleep(0.05)
@@ -49,7 +49,7 @@ class Runs:
     async def kill(self) -> None:
         for each in self.started:
             with suppress(RequestError):  # it has ended
-                await self._api.change(each, "kill")
+                await self.api.change(each, "kill")
 
 
 @pytest.fixture
@@ -173,3 +173,15 @@ async def test_arguments_that_mean_harm_are_shown_and_do_none(
     )
     assert whole[:2] == ["text/plain; charset=utf-8", "nosniff"]
     assert json.loads(whole[2])["note"] == clerks.HOSTILE + "x" * 1_000_000
+
+
+async def test_of_very_many_those_that_wait_longest_are_shown(
+    ui: str, tab: Tab, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.ui.approvals.WAITING_SHOWN_MAX", 1)
+    first, second = await runs.start("handle", 412), await runs.start("handle", 413)
+    await tab.goto(f"{ui}/approvals")
+    await tab.wait_for_text("1 more wait")
+    assert await tab.js("[...document.querySelectorAll('article.approval')].map(each => each.id)") == [first]
+    await decide(runs.api, first, approved=True)
+    await tab.wait_for(f"document.getElementById('{second}') && !document.getElementById('waiting-more')")
