@@ -55,11 +55,6 @@ def size(length_bytes: int) -> str:
     return f"{length_bytes} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 timestamp of the admin API."""
-    return datetime.fromisoformat(text)
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -28,6 +28,8 @@ from perdure.ui.text import cut, plain
 
 VALUE_BYTES_MAX = 65_536
 """Of a value that is laid out. The whole of it is a download."""
+DOWNLOAD_BYTES_MAX = 64 * 1024 * 1024
+"""The most that the engine's admin API gives of a value."""
 SAID_CHARS_MAX = 16_384
 CHILD_STEPS_MAX = 200
 
@@ -81,7 +83,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
     async def value(request: Request) -> Response:
         """All of it, to be saved."""
-        found = await step(api, request.path_params["id"], request.path_params["index"])
+        invocation_id, index = request.path_params["id"], request.path_params["index"]
+        found = await step(api, invocation_id, index, DOWNLOAD_BYTES_MAX)
         return Response(
             found.value or b"",
             media_type="text/plain; charset=utf-8",
