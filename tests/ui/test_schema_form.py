@@ -17,6 +17,7 @@ from perdure.ui.schema_form.actions import changed, settled
 from perdure.ui.schema_form.build import form, without_unread
 from perdure.ui.schema_form.field import Field as Shown
 from perdure.ui.schema_form.field import controls
+from perdure.ui.schema_form.json_values import loads
 from perdure.ui.schema_form.posted import Draft, read
 from perdure.ui.schema_form.schema import MISSING, JsonSchema, Problem
 
@@ -381,3 +382,20 @@ def test_the_page_posts_what_the_form_says(value: object) -> None:
     page = Controls(PAGE.render(form=form(ORDER, draft)))
     assert read(page.pairs).value == value
     assert {name for name, _ in page.pairs} == {name for each in fields.walk() for name, _ in controls(each)}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 101 + "]" * 101, "more than 100 levels: send it with curl"),
+        (f'"{"x" * 262_144}"', "longer than 262,144 characters: send it with curl"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_json_that_no_person_wrote_is_refused_before_a_form_is_made_of_it(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        loads(text)
+
+
+def test_a_hundred_levels_are_read() -> None:
+    assert loads("[" * 100 + "]" * 100) is not None

@@ -28,6 +28,8 @@ WAITING_SHOWN_MAX = 100
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
+    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
+
     async def inbox(request: Request) -> Response:
         return _page(
             request,
@@ -39,12 +41,10 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
     async def waiting(request: Request) -> Response:
         """What the inbox follows: decisions of others, and new questions."""
-        return _page(request, "approvals_waiting.html", waiting=await approvals.pending(api))
+        return _page(request, "approvals_waiting.html", waiting=await pending(None))
 
     async def recent(request: Request) -> Response:
         return _page(request, "approvals_recent.html", recent=await approvals.recent(api))
-
-    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
 
     async def count(request: Request) -> Response:
         """What the navigation shows on every page."""
