@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -19,8 +17,7 @@ from agents import (
     set_tracing_disabled,
 )
 from journal_server import JournalServer, value_of
-from model_api import TEXT, ModelApi, served
-from openai import AsyncOpenAI
+from model_api import TEXT, ModelApi, ModelOf
 
 from perdure import DurableOptions, DurableRunner
 from perdure.protocol.messages import MessageType
@@ -30,25 +27,11 @@ pytestmark = pytest.mark.anyio
 
 BACKGROUND = ModelSettings(store=True, extra_args={"background": True})
 CREATED, FETCHED = "Run call LLM", "Run retrieve response"
-ModelOf = Callable[[ModelApi], Awaitable[OpenAIResponsesModel]]
 
 
 @pytest.fixture(autouse=True)
 def no_tracing() -> None:
     set_tracing_disabled(True)
-
-
-@pytest.fixture
-async def model_of() -> AsyncIterator[ModelOf]:
-    """A model over HTTP, of an API that is served for the time of the test."""
-    async with AsyncExitStack() as stack:
-
-        async def model(api: ModelApi) -> OpenAIResponsesModel:
-            url = await stack.enter_async_context(served(api))
-            client = await stack.enter_async_context(AsyncOpenAI(base_url=url, api_key="k", max_retries=5))
-            return OpenAIResponsesModel("m", client)
-
-        yield model
 
 
 def app_of(

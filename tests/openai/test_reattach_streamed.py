@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,8 +11,7 @@ import pytest
 import restate
 from agents import Agent, ModelBehaviorError, ModelSettings, OpenAIResponsesModel, set_tracing_disabled
 from journal_server import JournalServer, value_of
-from model_api import TEXT, ModelApi, served
-from openai import AsyncOpenAI
+from model_api import TEXT, ModelApi, ModelOf
 from stream_log import StreamLog
 
 from perdure import Budget, DurableOptions, DurableRunner, Price
@@ -28,25 +25,11 @@ BACKGROUND = ModelSettings(store=True, extra_args={"background": True})
 CREATED, FETCHED = "Run call LLM", "Run retrieve response"
 STORY = ["Input", CREATED, FETCHED, "Output"]
 OPTIONS = DurableOptions(budget=Budget(prices={"m": Price(input=1_000_000, output=10_000_000)}))
-ModelOf = Callable[[ModelApi], Awaitable[OpenAIResponsesModel]]
 
 
 @pytest.fixture(autouse=True)
 def no_tracing() -> None:
     set_tracing_disabled(True)
-
-
-@pytest.fixture
-async def model_of() -> AsyncIterator[ModelOf]:
-    """A model over HTTP, of an API that is served for the time of the test."""
-    async with AsyncExitStack() as stack:
-
-        async def model(api: ModelApi) -> OpenAIResponsesModel:
-            url = await stack.enter_async_context(served(api))
-            client = await stack.enter_async_context(AsyncOpenAI(base_url=url, api_key="k", max_retries=5))
-            return OpenAIResponsesModel("m", client)
-
-        yield model
 
 
 def app_of(

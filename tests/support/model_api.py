@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from agents import OpenAIResponsesModel
 from free_port import free_port
+from openai import AsyncOpenAI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -247,3 +249,19 @@ RESPONSE: dict[str, Any] = {
     "error": None,
     "incomplete_details": None,
 }
+
+
+ModelOf = Callable[[ModelApi], Awaitable[OpenAIResponsesModel]]
+
+
+@asynccontextmanager
+async def models() -> AsyncIterator[ModelOf]:
+    """Makes models over HTTP, each of an API that is served until the end of the block."""
+    async with AsyncExitStack() as stack:
+
+        async def model(api: ModelApi) -> OpenAIResponsesModel:
+            url = await stack.enter_async_context(served(api))
+            client = await stack.enter_async_context(AsyncOpenAI(base_url=url, api_key="k", max_retries=5))
+            return OpenAIResponsesModel("m", client)
+
+        yield model
