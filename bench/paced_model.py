@@ -19,20 +19,21 @@ from perdure.testing.response_events import DELTAS, response_events
 
 
 async def respond(request: Request) -> StreamingResponse:
-    """The input is `<words> <milliseconds between two>`."""
+    """The input is `<words> <milliseconds between two> <milliseconds before the first>`."""
     asked = (await request.json())["input"]
     text = asked if isinstance(asked, str) else asked[-1]["content"]
-    words, pace_ms = text.split()
-    return StreamingResponse(_events(int(words), float(pace_ms) / 1000), media_type="text/event-stream")
+    words, pace_ms, thinks_ms = text.split()
+    events = _events(int(words), float(pace_ms) / 1000, float(thinks_ms) / 1000)
+    return StreamingResponse(events, media_type="text/event-stream")
 
 
-async def _events(words: int, pace_s: float) -> AsyncIterator[str]:
+async def _events(words: int, pace_s: float, thinks_s: float) -> AsyncIterator[str]:
     part = ResponseOutputText(type="output_text", text="word " * words, annotations=[])
     message = ResponseOutputMessage(
         id="msg_1", type="message", role="assistant", status="completed", content=[part]
     )
     usage = Usage(requests=1, input_tokens=10, output_tokens=words, total_tokens=10 + words)
-    due = time.perf_counter()
+    due = time.perf_counter() + thinks_s - pace_s
     for event in response_events(ModelResponse(output=[message], usage=usage, response_id="resp_1")):
         if event.type in DELTAS:
             due += pace_s

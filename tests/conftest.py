@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from engines import ENGINES, Engine, EngineName, engine, running
 from restate_server import REQUIRED_BY_ENV, WHY_MISSING, find_binary
+
+# A shell makes its background jobs ignore SIGINT, and so their children: tests that press Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 from child_process import ChildProcess
 from free_port import free_port
@@ -43,6 +44,7 @@ class RestateServer:
         ingress, admin, fabric = free_port(), free_port(), free_port()
         self.ingress_url = f"http://127.0.0.1:{ingress}"
         self.admin_url = f"http://127.0.0.1:{admin}"
+        self._services: set[str] = set()
         self.process = ChildProcess(
             [str(binary), "--no-logo", "--node-name", "node", "--base-dir", str(directory / "restate-data")],
             log_path=directory / "restate-server.log",
@@ -64,6 +66,15 @@ class RestateServer:
         self.process.start()
         await self.process.wait_for_http(f"{self.ingress_url}/restate/health")
         await self.process.wait_for_http(f"{self.admin_url}/health")
+        await self._know_services()
+
+    async def _know_services(self) -> None:
+        """After a restart the ingress may answer before it knows again what is registered."""
+        async with httpx2.AsyncClient(base_url=self.ingress_url, timeout=30) as client:
+            with anyio.fail_after(30):
+                for service in self._services:
+                    while f"service '{service}' not found" in (await client.post(f"/{service}/x")).text:  # noqa: ASYNC110
+                        await anyio.sleep(0.02)
 
     def kill(self) -> None:
         self.process.kill()
@@ -75,6 +86,7 @@ class RestateServer:
                 f"{self.admin_url}/deployments", json={"uri": endpoint_url, "force": True}
             )
         assert response.is_success, f"{endpoint_url} not registered: {response.status_code} {response.text}"
+        self._services |= {service["name"] for service in response.json()["services"]}
         return str(response.json()["id"])
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
