@@ -134,7 +134,7 @@ def own_abc(_tmp_path: Path) -> Make:
 BACKENDS = (sqlite, advanced_sqlite, async_sqlite, sqlalchemy, encrypted, compaction, own, own_abc)
 
 
-@pytest.fixture(params=[*BACKENDS, "redis", "conversations"], ids=lambda p: getattr(p, "__name__", p))
+@pytest.fixture(params=[*BACKENDS, "redis", "dapr", "conversations"], ids=lambda p: getattr(p, "__name__", p))
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
     made: list[Any] = []
 
@@ -150,6 +150,18 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             yield noted(lambda name: RedisSession.from_url(name, url=url))
             await close(made)
             made.clear()
+    elif request.param == "dapr":
+        pytest.importorskip("dapr", reason="needs the package dapr")
+        from dapr_sidecar import dapr_sidecar
+
+        with dapr_sidecar() as (address, http_url):
+            request.getfixturevalue("monkeypatch").setattr("dapr.conf.settings.DAPR_HTTP_ENDPOINT", http_url)
+            from agents.extensions.memory import DaprSession
+            from dapr.aio.clients import DaprClient
+
+            async with DaprClient(address) as client:  # one a process: it belongs to the loop it is made on
+                yield noted(lambda name: DaprSession(name, state_store_name="s", dapr_client=client))
+                made.clear()
     else:
         yield noted(request.param(tmp_path))
     await close(made)
