@@ -170,13 +170,21 @@ class Tab:
         )
 
     async def click(self, selector: str, *, leads_on: bool = False) -> None:
-        """A click of the mouse at the middle of the first element. leads_on: and wait for the next page."""
+        """A click of the mouse at the middle of the first element. leads_on: and wait for the next page.
+
+        Once it stays where it is, and nothing lies over it: live pages move under the mouse.
+        """
         at = await self.wait_for(
             f"""(() => {{ const it = document.querySelector({json.dumps(selector)}); if (!it) return null;
             it.scrollIntoView({{block: "center", behavior: "instant"}});
             const box = it.getBoundingClientRect();
-            return [box.x + box.width / 2, box.y + box.height / 2]; }})()"""
+            const at = [box.x + box.width / 2, box.y + box.height / 2];
+            const before = globalThis.__clickAt; globalThis.__clickAt = String(at);
+            const hit = document.elementFromPoint(...at);
+            const isOnTop = hit && (it.contains(hit) || hit.contains(it));
+            return before === String(at) && isOnTop ? at : null; }})()"""
         )
+        await self.js("delete globalThis.__clickAt")
         if leads_on:
             self._loaded_mark = await self._mark()
         for kind in ("mousePressed", "mouseReleased"):
