@@ -11,7 +11,6 @@ import httpx2
 import pytest
 from embedded_engine import EmbeddedEngine
 from engines import EngineName, engine, running
-from fork_server import ForkServer
 
 AGENT = Path(__file__).with_name("chat_agent.py")
 ITEMS = ["user", "message", "user", "function_call", "function_call_output", "message"]
@@ -27,27 +26,26 @@ async def test_no_item_is_lost_or_doubled_by_a_death_before_any_command(
 ) -> None:
     order = tmp_path / "die-at"
     deaths = 0
-    with ForkServer() as forks:
-        service = engine(engine_name, str(AGENT), tmp_path, env={"DIE_AT": str(order)}, spawn=forks.spawn)
-        victim = service if isinstance(service, EmbeddedEngine) else service.endpoint
-        async with running(service), httpx2.AsyncClient(timeout=60, base_url=service.ingress_url) as client:
-            for command in SAMPLE if engine_name == "restate-server" else range(1, 100):
-                order.write_text(str(command))
-                chat = f"/Chat/killed-at-{command}"
-                asking = asyncio.ensure_future(_ask(client, f"{chat}/talk"))
-                while victim.process.alive and not asking.done():  # noqa: ASYNC110 - another process
-                    await anyio.sleep(0.01)
-                survived = order.exists()
-                order.unlink(missing_ok=True)
-                if not victim.process.alive:
-                    victim.kill()
-                    await victim.start()
-                    deaths += 1
-                assert await asking == "22 degrees"
-                items = (await client.get(f"{chat}/history")).json()
-                assert [item.get("type") or item["role"] for item in items] == ITEMS, chat
-                if survived:
-                    break
+    service = engine(engine_name, str(AGENT), tmp_path, env={"DIE_AT": str(order)})
+    victim = service if isinstance(service, EmbeddedEngine) else service.endpoint
+    async with running(service), httpx2.AsyncClient(timeout=60, base_url=service.ingress_url) as client:
+        for command in SAMPLE if engine_name == "restate-server" else range(1, 100):
+            order.write_text(str(command))
+            chat = f"/Chat/killed-at-{command}"
+            asking = asyncio.ensure_future(_ask(client, f"{chat}/talk"))
+            while victim.process.alive and not asking.done():  # noqa: ASYNC110 - another process
+                await anyio.sleep(0.01)
+            survived = order.exists()
+            order.unlink(missing_ok=True)
+            if not victim.process.alive:
+                victim.kill()
+                await victim.start()
+                deaths += 1
+            assert await asking == "22 degrees"
+            items = (await client.get(f"{chat}/history")).json()
+            assert [item.get("type") or item["role"] for item in items] == ITEMS, chat
+            if survived:
+                break
     assert deaths >= (COMMANDS_MIN if engine_name == "embedded" else len(SAMPLE))
     print(f"{deaths} SIGKILLs")
 

@@ -16,7 +16,6 @@ from bank import Bank, open_bank
 from child_process import PERDURE
 from embedded_engine import EmbeddedEngine
 from engines import EngineName, RestateServerWithEndpoint, engine, running
-from fork_server import ForkServer
 
 AGENT = str(Path(__file__).with_name("payment_agent.py"))
 GATES = ("before the claim", "claimed", "paid", "recorded")
@@ -81,8 +80,8 @@ class Shop:
 
 @asynccontextmanager
 async def shop(name: EngineName, directory: Path) -> AsyncIterator[Shop]:
-    with open_bank() as (bank, url), ForkServer() as forks:
-        service = engine(name, AGENT, directory, env={"BANK_URL": url}, spawn=forks.spawn)
+    with open_bank() as (bank, url):
+        service = engine(name, AGENT, directory, env={"BANK_URL": url})
         async with running(service):
             yield Shop(service, bank)
 

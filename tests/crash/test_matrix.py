@@ -10,7 +10,6 @@ import pytest
 from crash_matrix import MODEL_CALL, SCENARIOS, Findings, _in_flight, _lost, _wrong, matrix
 from effect_log import Line
 from engines import EngineName
-from fork_server import ForkServer
 from kill_switch_file import PHASES
 
 DEATHS_EACH = 2
@@ -27,12 +26,11 @@ async def test_a_death_at_any_step_repeats_nothing_that_was_recorded(
     print(f"PERDURE_CRASH_SEED={seed}")  # shown when the test fails: the same boundaries again
     chance = random.Random(seed)
     found = Findings()
-    with ForkServer() as forks:
-        async with matrix(engine_name, tmp_path, forks) as runs:
-            for scenario in SCENARIOS:
-                for _ in range(DEATHS_EACH):
-                    step, phase = chance.randint(1, STEPS_MIN.get(scenario, 4)), chance.choice(PHASES)
-                    assert await runs.die(scenario, step, phase, found), f"{scenario} has no step {step}"
+    async with matrix(engine_name, tmp_path) as runs:
+        for scenario in SCENARIOS:
+            for _ in range(DEATHS_EACH):
+                step, phase = chance.randint(1, STEPS_MIN.get(scenario, 4)), chance.choice(PHASES)
+                assert await runs.die(scenario, step, phase, found), f"{scenario} has no step {step}"
     assert found.faults == []
     assert found.deaths == DEATHS_EACH * len(SCENARIOS)
 

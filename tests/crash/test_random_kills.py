@@ -19,7 +19,6 @@ import httpx2
 import pytest
 from embedded_engine import EmbeddedEngine
 from engines import EngineName, RestateServerWithEndpoint, engine, running
-from fork_server import ForkServer
 from restate_server import RestateServer
 from service_endpoint import ServiceEndpoint
 
@@ -128,11 +127,10 @@ async def test_an_agent_killed_a_hundred_times_does_nothing_twice(
     print(f"PERDURE_CRASH_SEED={seed}")  # shown when the test fails: the same moments again
     log = tmp_path / "effects.txt"
     env = {effect_log.PATH_ENV: str(log), "PYTHONPATH": str(SUPPORT)}
-    with ForkServer() as forks:
-        service = engine(engine_name, str(AGENT), tmp_path, env=env, spawn=forks.spawn)
-        async with running(service):
-            storm = Storm(service, seed)
-            await storm.rage(KILLS)
+    service = engine(engine_name, str(AGENT), tmp_path, env=env)
+    async with running(service):
+        storm = Storm(service, seed)
+        await storm.rage(KILLS)
 
     lines = effect_log.read(log)
     trips = storm.answers

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from engines import EngineName
-from fork_server import ForkServer
 from token_deaths import token_deaths
 
 from perdure.streams.events import ATTEMPT
@@ -20,14 +19,13 @@ async def test_the_text_that_a_reader_assembles_is_the_output_wherever_the_agent
     name: EngineName, tmp_path: Path
 ) -> None:
     """A sample; `make crash` dies at every word of every call."""
-    with ForkServer() as forks:
-        async with token_deaths(name, tmp_path, forks) as runs:
-            for turn, token in ((0, 1), (1, 0), (1, 1), (1, 6)):
-                reading = await runs.die(turn, token)
-                assert reading is not None
-                assert reading.faults() == []
-                if name == "embedded":
-                    assert reading.connections == 2
-                    assert ATTEMPT in [event.type for event in reading.events]
-                else:  # the gateway outlives the agent; the last words before its death may not have left it
-                    assert reading.connections == 1
+    async with token_deaths(name, tmp_path) as runs:
+        for turn, token in ((0, 1), (1, 0), (1, 1), (1, 6)):
+            reading = await runs.die(turn, token)
+            assert reading is not None
+            assert reading.faults() == []
+            if name == "embedded":
+                assert reading.connections == 2
+                assert ATTEMPT in [event.type for event in reading.events]
+            else:  # the gateway outlives the agent; the last words before its death may not have left it
+                assert reading.connections == 1

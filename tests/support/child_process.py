@@ -6,20 +6,24 @@ server that supervises workers may leave them running, and listening, when only 
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import anyio
 import pyqwest
+from fork_server import ForkServer
 
 PERDURE = str(Path(sys.executable).with_name("perdure"))  # the command that a user types
+COLD_EVERY = 10
 
 
 class Process(Protocol):
@@ -33,11 +37,17 @@ class Process(Protocol):
     def wait(self, timeout: float) -> int: ...
 
 
-Spawn = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+_fork_server = functools.cache(ForkServer)
+_starts = itertools.count(1)
 
 
 def spawn(command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Process:
-    """Run `command` as the leader of a new process group, its output appended to `log_path`."""
+    """Run `command` as the leader of a new process group, its output appended to `log_path`.
+
+    `perdure ...` is forked from a process that has done its imports, but for one in `COLD_EVERY`.
+    """
+    if command[0] == PERDURE and next(_starts) % COLD_EVERY:
+        return _fork_server().fork(command[1:], log_path, env)
     with log_path.open("ab") as log:
         return subprocess.Popen(
             command,
@@ -65,12 +75,10 @@ class ChildProcess:
         *,
         log_path: Path,
         env: Mapping[str, str] | None = None,
-        spawn: Spawn = spawn,
     ) -> None:
         self.command = list(command)
         self.log_path = log_path
         self.env = {**os.environ, **(env or {})}
-        self._spawn = spawn
         self._process: Process | None = None
 
     @property
@@ -85,7 +93,7 @@ class ChildProcess:
 
     def start(self) -> None:
         assert not self.alive, "already running"
-        self._process = self._spawn(self.command, self.log_path, self.env)
+        self._process = spawn(self.command, self.log_path, self.env)
 
     def kill(self) -> None:
         """SIGKILL to the whole group; returns when the child is gone. Harmless when it is gone already."""

@@ -20,7 +20,6 @@ import httpx2
 import kill_switch_file
 from embedded_engine import EmbeddedEngine
 from engines import ENGINES, EngineName, RestateServerWithEndpoint, engine, running
-from fork_server import ForkServer
 from kept_alive import kept_alive
 from kill_switch_file import PHASES, Phase
 from model_api import ModelApi, served
@@ -159,7 +158,7 @@ def _in_flight(lines: list[effect_log.Line]) -> int:
 
 
 @asynccontextmanager
-async def matrix(name: EngineName, directory: Path, forks: ForkServer) -> AsyncIterator[Matrix]:
+async def matrix(name: EngineName, directory: Path) -> AsyncIterator[Matrix]:
     """The scenarios on the engine called `name`, with all its files in `directory`."""
     async with served(ModelApi()) as model_url:
         env = {
@@ -168,7 +167,7 @@ async def matrix(name: EngineName, directory: Path, forks: ForkServer) -> AsyncI
             "MATRIX_MODEL_URL": model_url,
             "PYTHONPATH": str(SUPPORT),
         }
-        service = engine(name, str(AGENTS), directory, env=env, spawn=forks.spawn)
+        service = engine(name, str(AGENTS), directory, env=env)
         async with running(service):
             yield Matrix(name, service, directory)
 
@@ -179,8 +178,8 @@ async def whole(names: tuple[EngineName, ...], scenarios: tuple[str, ...]) -> in
     columns = ("deaths", "repeated", "lost", "paid again", "wrong", "in flight, made again")
     print(f"{'engine':15} {'scenario':12}" + "".join(f"{column:>{len(column) + 3}}" for column in columns))
     for name in names:
-        with ForkServer() as forks, tempfile.TemporaryDirectory(prefix="perdure-crash-") as directory:
-            async with matrix(name, Path(directory), forks) as runs:
+        with tempfile.TemporaryDirectory(prefix="perdure-crash-") as directory:
+            async with matrix(name, Path(directory)) as runs:
                 for scenario in scenarios:
                     found = Findings()
                     for phase in PHASES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import PERDURE, ChildProcess, Spawn, spawn
+from child_process import PERDURE, ChildProcess
 from free_port import free_port
 
 
@@ -18,7 +18,6 @@ class EmbeddedEngine:
         directory: Path,
         *,
         env: Mapping[str, str] | None = None,
-        spawn: Spawn = spawn,
     ) -> None:
         ingress, admin = free_port(), free_port()
         self.ingress_url = f"http://127.0.0.1:{ingress}"
@@ -29,7 +28,6 @@ class EmbeddedEngine:
             [PERDURE, "up", target, *addresses, "--data-dir", str(self.data_dir)],
             log_path=directory / "perdure-up.log",
             env=env,
-            spawn=spawn,
         )
 
     async def start(self) -> None:

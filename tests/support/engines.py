@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from child_process import ChildProcess, Spawn, spawn
+from child_process import ChildProcess
 from embedded_engine import EmbeddedEngine
 from restate_server import RestateServer
 from service_endpoint import ServiceEndpoint
@@ -54,11 +54,10 @@ class RestateServerWithEndpoint:
         directory: Path,
         *,
         env: Mapping[str, str] | None = None,
-        spawn: Spawn = spawn,
         server_env: Mapping[str, str] | None = None,
     ) -> None:
         self.server = RestateServer(directory, env=server_env)
-        self.endpoint = ServiceEndpoint(target, directory, env=env, spawn=spawn)
+        self.endpoint = ServiceEndpoint(target, directory, env=env)
         self.ingress_url = self.server.ingress_url
         self.admin_url = self.server.admin_url
         self._registered = False
@@ -89,14 +88,13 @@ def engine(
     directory: Path,
     *,
     env: Mapping[str, str] | None = None,
-    spawn: Spawn = spawn,
 ) -> EmbeddedEngine | RestateServerWithEndpoint:
     """The engine called `name`, not yet started, with the handlers of `target` (`file.py`, `file.py:attr`).
 
     Data and logs go to `directory`; `env` is added to the environment of the handlers.
     """
     kind = EmbeddedEngine if name == "embedded" else RestateServerWithEndpoint
-    return kind(target, directory, env=env, spawn=spawn)
+    return kind(target, directory, env=env)
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 """`perdure ...` processes forked from one that has done the imports: 0.1 s to start instead of 2.
 
-A crash test that restarts a process a hundred times would spend three minutes importing the SDKs. What is
-forked has run no code of ours yet, has no loop, no thread and no open file, so it is killed and recovers like
-the real command; only its hash seed and its addresses are those of its siblings, which could hide code that
-replays in another order. So one start in `COLD_EVERY` is the real command, in a new interpreter.
+Tests start some hundreds of them, and would spend most of their time importing the SDKs. What is forked has
+run no code of ours yet, has no loop, no thread and no open file, so it is killed and recovers like the real
+command; only its hash seed and its addresses are those of its siblings, which could hide code that replays in
+another order. So `child_process.spawn` starts one in ten as the real command, in a new interpreter.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from child_process import PERDURE, Process, spawn
-
-COLD_EVERY = 10
 PRELOADED = (  # what `perdure up` and `perdure serve` import when they run
     "google._upb._message",
     "granian",
@@ -39,29 +36,18 @@ PRELOADED = (  # what `perdure up` and `perdure serve` import when they run
 
 
 class ForkServer:
-    """The process that has done the imports. A context manager: it ends with the block."""
+    """The process that has done the imports. It ends when this one does, which holds its standard input."""
 
     def __init__(self) -> None:
-        self._starts = 0
+        # -P: the command finds no module beside this file, as it does not in a new interpreter.
+        command = [sys.executable, "-P", __file__]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def __enter__(self) -> ForkServer:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def spawn(self, command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Process:
-        """What `child_process.spawn` does with a `perdure ...` command, but nine times of ten by a fork."""
-        assert command[0] == PERDURE, command
-        self._starts += 1
-        if self._starts % COLD_EVERY == 0:
-            return spawn(command, log_path, env)
+    def fork(self, arguments: Sequence[str], log_path: Path, env: Mapping[str, str]) -> ForkedProcess:
+        """`perdure ARGUMENTS...` as the leader of a new process group, its output appended to `log_path`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"arguments": command[1:], "log": str(log_path), "env": dict(env)}
+        order = {"arguments": arguments, "log": str(log_path), "env": dict(env), "cwd": str(Path.cwd())}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return ForkedProcess(int(self._process.stdout.readline()))
@@ -108,6 +94,7 @@ def _become_perdure(order: dict[str, Any], main: Callable[[], None]) -> NoReturn
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
         os.dup2(source, standard)
+    os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

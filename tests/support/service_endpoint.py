@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import PERDURE, ChildProcess, Spawn, spawn
+from child_process import PERDURE, ChildProcess
 from free_port import free_port, wait_until_free
 
 
@@ -18,7 +18,6 @@ class ServiceEndpoint:
         directory: Path,
         *,
         env: Mapping[str, str] | None = None,
-        spawn: Spawn = spawn,
     ) -> None:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -26,7 +25,6 @@ class ServiceEndpoint:
             [PERDURE, "serve", target, "--bind", f"127.0.0.1:{self._port}"],
             log_path=directory / "service-endpoint.log",
             env=env,
-            spawn=spawn,
         )
 
     async def start(self) -> None:

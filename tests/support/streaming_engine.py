@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from child_process import ChildProcess, Spawn, spawn
+from child_process import ChildProcess
 from engines import EngineName
 from gateway import Gateway
 from perdure_engine import PerdureEngine
@@ -26,7 +26,6 @@ class StreamingEngine:
         directory: Path,
         *,
         env: Mapping[str, str] | None = None,
-        spawn: Spawn = spawn,
     ) -> None:
         self.holds = directory / "holds"
         self.holds.mkdir()
@@ -42,7 +41,7 @@ class StreamingEngine:
             self.url = self.gateway.url
             of_handlers["PERDURE_STREAMS"] = self.engine.ingress_url
         self.admin_url = self.engine.admin_url
-        self.endpoint = ServiceEndpoint(target, directory, env=of_handlers, spawn=spawn)
+        self.endpoint = ServiceEndpoint(target, directory, env=of_handlers)
 
     async def start(self) -> None:
         await self.engine.start()

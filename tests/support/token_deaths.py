@@ -18,7 +18,6 @@ import anyio
 import httpx2
 from embedded_engine import EmbeddedEngine
 from engines import ENGINES, EngineName, running
-from fork_server import ForkServer
 from kept_alive import kept_alive
 from service_endpoint import ServiceEndpoint
 from sse import events_of
@@ -99,16 +98,16 @@ async def _read(client: httpx2.AsyncClient, invocation_id: str) -> Reading:
 
 
 @asynccontextmanager
-async def token_deaths(name: EngineName, directory: Path, forks: ForkServer) -> AsyncIterator[TokenDeaths]:
+async def token_deaths(name: EngineName, directory: Path) -> AsyncIterator[TokenDeaths]:
     """The agent on the engine called `name`, with all files in `directory`."""
     order = directory / "die-at"
     env = {"DIE_AT": str(order), "PYTHONPATH": SUPPORT}
     if name == "embedded":
-        engine = EmbeddedEngine(str(AGENT), directory, env=env, spawn=forks.spawn)
+        engine = EmbeddedEngine(str(AGENT), directory, env=env)
         async with running(engine):
             yield TokenDeaths(engine.ingress_url, engine, order)
     else:
-        cluster = StreamingEngine(name, str(AGENT), directory, env=env, spawn=forks.spawn)
+        cluster = StreamingEngine(name, str(AGENT), directory, env=env)
         try:
             await cluster.start()
             yield TokenDeaths(cluster.url, cluster.endpoint, order)
@@ -124,8 +123,8 @@ async def whole() -> int:
 async def _whole(name: EngineName) -> int:
     faults: list[str] = []
     deaths = connections = superseded = 0
-    with ForkServer() as forks, tempfile.TemporaryDirectory(prefix="perdure-tokens-") as directory:
-        async with token_deaths(name, Path(directory), forks) as runs:
+    with tempfile.TemporaryDirectory(prefix="perdure-tokens-") as directory:
+        async with token_deaths(name, Path(directory)) as runs:
             for turn in range(TURNS):
                 token = 0
                 while (reading := await runs.die(turn, token)) is not None:

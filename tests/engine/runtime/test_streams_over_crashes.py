@@ -13,7 +13,6 @@ import pytest
 import speaker
 from embedded_engine import EmbeddedEngine
 from engines import running
-from fork_server import ForkServer
 from sse import Received, read_all, reading
 
 from perdure.engine.runtime import processor
@@ -107,19 +106,18 @@ async def test_a_reader_who_comes_back_at_every_index_while_the_run_dies_at_any_
     die_at = tmp_path / "die-at"
     paths = [str(Path(speaker.__file__).parent), os.environ.get("PYTHONPATH", "")]
     env = {"DIE_AT": str(die_at), "PYTHONPATH": os.pathsep.join(paths)}
-    with ForkServer() as forks:
-        for word in range(1, speaker.TURNS * speaker.WORDS + 1):
-            directory = tmp_path / f"{word}"
-            directory.mkdir()
-            die_at.write_text(str(word))
-            service = EmbeddedEngine(speaker.__file__, directory, env=env, spawn=forks.spawn)
-            async with running(service), httpx2.AsyncClient(base_url=service.ingress_url) as client:
-                await client.post("/Speaker/speak/send", headers=KEY)
-                seen = await _read_breaking_off_at_every_event(service, client)
-            assert not die_at.exists(), "nobody died"
-            assert_consistent(seen)
-            said_again = [event for event in seen if event.type == "attempt"]
-            assert len(said_again) == (0 if (word - 1) % speaker.WORDS == 0 else 1)
+    for word in range(1, speaker.TURNS * speaker.WORDS + 1):
+        directory = tmp_path / f"{word}"
+        directory.mkdir()
+        die_at.write_text(str(word))
+        service = EmbeddedEngine(speaker.__file__, directory, env=env)
+        async with running(service), httpx2.AsyncClient(base_url=service.ingress_url) as client:
+            await client.post("/Speaker/speak/send", headers=KEY)
+            seen = await _read_breaking_off_at_every_event(service, client)
+        assert not die_at.exists(), "nobody died"
+        assert_consistent(seen)
+        said_again = [event for event in seen if event.type == "attempt"]
+        assert len(said_again) == (0 if (word - 1) % speaker.WORDS == 0 else 1)
 
 
 async def _read_breaking_off_at_every_event(
