@@ -134,7 +134,10 @@ def own_abc(_tmp_path: Path) -> Make:
 BACKENDS = (sqlite, advanced_sqlite, async_sqlite, sqlalchemy, encrypted, compaction, own, own_abc)
 
 
-@pytest.fixture(params=[*BACKENDS, "redis", "dapr", "conversations"], ids=lambda p: getattr(p, "__name__", p))
+SERVERS = ("redis", "mongodb", "dapr", "conversations")
+
+
+@pytest.fixture(params=[*BACKENDS, *SERVERS], ids=lambda p: getattr(p, "__name__", p))
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
     made: list[Any] = []
 
@@ -150,6 +153,15 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             yield noted(lambda name: RedisSession.from_url(name, url=url))
             await close(made)
             made.clear()
+    elif request.param == "mongodb":
+        pytest.importorskip("secantus", reason="needs the package secantusdb")
+        from agents.extensions.memory import MongoDBSession
+        from mongodb_server import mongodb_server
+        from pymongo import AsyncMongoClient
+
+        with mongodb_server(tmp_path / "mongodb") as url:
+            async with AsyncMongoClient(url) as client:  # one a process: it belongs to the loop it is used on
+                yield noted(lambda name: MongoDBSession(name, client=client))
     elif request.param == "dapr":
         pytest.importorskip("dapr", reason="needs the package dapr")
         from dapr_sidecar import dapr_sidecar
