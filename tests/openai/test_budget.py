@@ -344,7 +344,7 @@ def asking(tool: Any) -> Agent[Any]:
 
 @pytest.mark.parametrize("suspend_always", [False, True])
 async def test_a_run_inside_of_a_plain_tool_is_refused_where_there_is_a_budget(suspend_always: bool) -> None:
-    """Without a budget it is what the tool does, whatever it is: one entry."""
+    """Without a budget it is what the tool does, one entry, and a warning: see test_agents_in_steps."""
     server = asked(running(asking(ask_colleague), Budget(calls=9)), suspend_always=suspend_always)
     failure = (await server.run()).failure
     assert "agent 'Colleague' was run inside the step 'ask_colleague'" in failure.message

@@ -11,6 +11,7 @@ from agents import (
     GuardrailFunctionOutput,
     InputGuardrail,
     RunContextWrapper,
+    Runner,
     WebSearchTool,
     function_tool,
     handoff,
@@ -56,6 +57,28 @@ def test_tools() -> None:
         "web_search": "provider",
         "ask_helper": "orchestration",
     }
+
+
+async def ask_somebody() -> str:
+    return str((await Runner.run(Agent(name="Somebody"), "?")).final_output)
+
+
+def test_a_tool_that_may_run_agents_inside_of_its_step_is_pointed_out() -> None:
+    @function_tool
+    async def research() -> str:
+        """Research."""
+        return await ask_somebody()
+
+    @function_tool
+    def wait_for_research() -> str:
+        """Research."""
+        return str(Runner.run_sync(Agent(name="Somebody"), "?").final_output)
+
+    (report, *_) = examine([Agent(name="A", tools=[research, wait_for_research])])
+    roundabout, blocking = (f for f in report.findings if f.what.endswith("research"))
+    assert (roundabout.kind, blocking.kind) == ("step", "step")
+    assert "the agents that ask_somebody() may run in it" in roundabout.why
+    assert "the agents that wait_for_research() may run in it" in blocking.why
 
 
 def test_guardrails_hooks_and_instructions() -> None:

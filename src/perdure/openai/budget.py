@@ -25,7 +25,6 @@ from restate.extensions import current_context
 
 from perdure.durable import DurableContext, current
 from perdure.durable.about import about
-from perdure.durable.context import enclosing_step
 from perdure.durable.step import counting_repeats, final
 from perdure.errors import NotDurable, PerdureError, Unmetered
 
@@ -216,16 +215,9 @@ async def spend(model: str | None, repeatable: str, call: Callable[[], Awaitable
     return response
 
 
-def refuse_uncounted(agent: str) -> None:
-    """Refuse a model call of a run that was started inside of a step, where no answer is journaled: no budget
-    would count it, and a crash would have the whole run paid again.
-    """
-    if (scope := enclosing_step()) is not None and _ledgers.get():
-        raise scope.refuse(
-            f"agent {agent!r} was run inside the step {scope.name!r}, which is one journal entry, so the "
-            "budget cannot count its model calls. Put @perdure.durable_tool on the tool in place of "
-            "@function_tool, or give the agent as a tool: tools=[agent.as_tool(...)]"
-        )
+def is_kept() -> bool:
+    """Whether the calling code belongs to a run with a budget."""
+    return bool(_ledgers.get())
 
 
 def _usd(price: Price | None, answer: Any) -> float | None:

@@ -27,7 +27,8 @@ from agents.sandbox import SandboxAgent
 from perdure.durable.step import is_async
 from perdure.openai.compat import parts, tool_functions
 from perdure.openai.hooks import overridden
-from perdure.openai.tools import runs_agents, takes_wrapper
+from perdure.openai.tool_code import names_runner, runs_agents, runs_agents_through
+from perdure.openai.tools import takes_wrapper
 
 Kind = Literal["step", "orchestration", "provider", "refused"]
 """One journal entry; code on the deterministic loop, which makes entries of its own; run by the model's
@@ -142,6 +143,13 @@ def _function_tool(tool: FunctionTool) -> Finding:
         return Finding("step", tool.name, "once=True: claimed before it starts, and not repeated in silence")
     if takes_wrapper(function) and is_async(function):
         why = f"a step; but with context=ctx, the restate context, it {LOOP}"
+        return Finding("step", tool.name, why)
+    through = f"{_name(function)}()" if names_runner(function) else runs_agents_through(function)
+    if through is not None:
+        why = (
+            f"one step, and so are the agents that {through} may run in it: their model calls are not "
+            "journaled, and a crash has them made again. An async function under @durable_tool journals them"
+        )
         return Finding("step", tool.name, why)
     return Finding("step", tool.name, "a plain function tool: one step")
 

@@ -36,6 +36,9 @@ class DurableOptions:
         have one of its own; then both pay, and the first that is used up stops it.
     mcp_retry: which requests to an MCP server that change nothing (its tools, prompts and resources) are
         made again, and when. A tool of it is called once.
+    agents_in_steps: what happens when an agent is run inside of a step, by a plain tool that calls a function
+        which runs agents. Such a run is not journaled: a crash has it made again. "warn" logs it once,
+        "refuse" fails the run, "allow" says nothing. Under a budget it is refused.
     stream: the name of the invocation's stream into which a streamed run publishes. Runs that stream at the
         same time in one handler want one each.
     """
@@ -45,6 +48,7 @@ class DurableOptions:
     approval_timeout_ms: int | None = None
     budget: Budget | None = None
     mcp_retry: RetryPolicy = MCP_RETRY
+    agents_in_steps: Literal["warn", "refuse", "allow"] = "warn"
     stream: str = DEFAULT_NAME
 
 

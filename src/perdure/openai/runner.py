@@ -25,7 +25,7 @@ from restate.extensions import current_context
 from perdure import durable
 from perdure.durable.step import final
 from perdure.errors import NotDurable
-from perdure.openai import compat, tools
+from perdure.openai import compat, tool_code
 from perdure.openai.compat.approvals import application_context, decided
 from perdure.openai.options import DurableOptions, entered
 from perdure.openai.streamed_run import DrivenStreaming, DurableStreaming
@@ -160,7 +160,7 @@ class DurableRunner:
         return cast(RunResultStreaming, streaming)
 
 
-tools.RUNNERS.append(DurableRunner)
+tool_code.RUNNERS.append(DurableRunner)
 
 
 def _handler_context(method: str) -> restate.Context:

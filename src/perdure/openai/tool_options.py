@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from perdure.durable import ONCE, RetryPolicy
+from perdure.durable.context import enclosing_step
 from perdure.durable.effect import OnUnknown
 
 
@@ -39,12 +40,12 @@ class TryAgain(BaseException):
 class Attempt:
     """The try that a step is making of a tool; `number` is 1 for the first."""
 
-    retry: RetryPolicy
+    options: ToolOptions
     number: int
 
     def raise_again(self, error: Exception) -> None:
         """Raise TryAgain if the policy says so."""
-        if (delay_ms := self.retry.delay_ms(error, self.number)) is not None:
+        if (delay_ms := self.options.retry.delay_ms(error, self.number)) is not None:
             raise TryAgain(delay_ms, error)
 
 
@@ -56,11 +57,25 @@ def begin(attempt: Attempt) -> None:
     _attempt.set(attempt)
 
 
-async def judged(call: Awaitable[Any]) -> Any:
-    """Await a tool's function; an error is judged by the policy of the step that we are in, if any."""
+async def judged(options: ToolOptions, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    """Await the function of a tool. If it is the one that a step calls, its error is judged by its policy.
+
+    Tools of an agent that is run inside of a step are none of that step's business.
+    """
+    attempt = _attempt.get()
+    attempt = attempt if attempt is not None and attempt.options is options else None
+    if attempt is None and options.once and (scope := enclosing_step()) is not None:
+        raise scope.refuse(
+            f"tool {name!r} has once=True, and its agent was run inside the step {scope.name!r}, where no "
+            f"claim can be journaled: a crash would call it again in silence. If {scope.name!r} is a tool, "
+            "put @perdure.durable_tool on it in place of @function_tool"
+        )
+    token = _attempt.set(None)
     try:
-        return await call
+        return await call()
     except Exception as error:
-        if (attempt := _attempt.get()) is not None:
+        if attempt is not None:
             attempt.raise_again(error)
         raise
+    finally:
+        _attempt.reset(token)

@@ -1,9 +1,9 @@
 """Function tools: one step each, but for those that orchestrate steps of their own.
 
 A tool runs on the deterministic loop, and not in a step, when it is made with `@durable_tool`, when it is an
-agent, when it is async and names `Runner` or `DurableRunner` in its code, and when it asks for the Restate
-context: its first parameter is annotated as RunContextWrapper or ToolContext, it is async, and the run was
-given `context=ctx`.
+agent, when it is async and names `Runner` or `DurableRunner` in its code (tool_code.py), and when it asks for
+the Restate context: its first parameter is annotated as RunContextWrapper or ToolContext, it is async, and
+the run was given `context=ctx`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import restate
-from agents import FunctionTool, RunContextWrapper, Runner
+from agents import FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
 from pydantic import TypeAdapter
 
@@ -29,9 +29,6 @@ from perdure.openai import effects, step_calls, tool_output
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tool_options import Attempt, ToolOptions, TryAgain, begin
 
-RUNNERS: list[type] = [Runner]
-"""Who runs agents. Ours joins it where it is defined."""
-
 Entry = dict[str, Any]
 """What a step of a tool returns: `output`, or `cancelled`, or `again_in_ms`."""
 
@@ -39,21 +36,6 @@ Entry = dict[str, Any]
 def asks_for_restate_context(function: Callable[..., object], context: ToolContext[Any]) -> bool:
     """Whether a tool's function is orchestrating code in this run."""
     return isinstance(context.context, restate.Context) and is_async(function) and takes_wrapper(function)
-
-
-def runs_agents(function: Callable[..., object]) -> bool:
-    """Whether an async function names a runner of agents: then what it runs has steps of its own.
-
-    Read off the function's own code, so the answer is the same on every replay.
-    """
-    try:
-        named = inspect.getclosurevars(inspect.unwrap(function))
-    except (TypeError, ValueError):
-        return False
-    things = [*named.globals.values(), *named.nonlocals.values()]
-    modules = [thing for thing in things if inspect.ismodule(thing)]
-    things += [getattr(module, name, None) for module in modules for name in named.unbound]
-    return is_async(function) and any(thing is runner for thing in things for runner in RUNNERS)
 
 
 def takes_wrapper(function: Callable[..., object]) -> bool:
@@ -125,7 +107,7 @@ class PlainTool:
 
     async def _act(self, number: int) -> Entry:
         step_calls.tool_called(self.tool.name, self.context.tool_call_id)
-        attempt = Attempt(self.options.retry, number)
+        attempt = Attempt(self.options, number)
         begin(attempt)
         try:
             try:

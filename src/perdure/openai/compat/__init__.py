@@ -11,8 +11,8 @@ from __future__ import annotations
 from perdure.durable import on_deterministic_loop
 from perdure.durable.context import enclosing_step
 from perdure.openai.compat import (
+    agents_in_steps,
     approvals,
-    budget,
     error_handlers,
     guardrails,
     handoffs,
@@ -37,7 +37,7 @@ _CONCERNS = (
     turns,
     models,
     run_ids,
-    budget,
+    agents_in_steps,
     streaming,
     tool_functions,
     tools,
@@ -66,7 +66,7 @@ def install() -> None:
     replacements = [
         (*item, on_deterministic_loop) for concern in _CONCERNS for item in concern.REPLACEMENTS.items()
     ]
-    replacements += [(*item, in_step) for item in {**models.IN_STEPS, **budget.IN_STEPS}.items()]
+    replacements += [(*item, in_step) for item in {**models.IN_STEPS, **agents_in_steps.IN_STEPS}.items()]
     replacements += [(*item, tracing.in_attempt) for item in tracing.IN_ATTEMPTS.items()]
     found = [(*point.find(), point.name, replacement, where) for point, replacement, where in replacements]
     for holder, original, name, replacement, where in found:

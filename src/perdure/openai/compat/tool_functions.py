@@ -28,7 +28,7 @@ def attach(tool: FunctionTool, options: ToolOptions) -> FunctionTool:
 
     @functools.wraps(function)  # with the marks that the SDK has put on it
     async def invoke(context: Any, arguments: str) -> Any:
-        return await tool_options.judged(function(context, arguments))
+        return await tool_options.judged(options, tool.name, lambda: function(context, arguments))
 
     invoke.__perdure_tool__ = options  # type: ignore[attr-defined]
     invoker._invoke_tool_impl = invoke

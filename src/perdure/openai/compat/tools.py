@@ -8,7 +8,7 @@ from typing import Any
 from agents import Agent, FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
 
-from perdure.openai import agent_spans, effects, enabled_tools, final_output, tools
+from perdure.openai import agent_spans, effects, enabled_tools, final_output, tool_code, tools
 from perdure.openai.compat import tool_functions
 from perdure.openai.compat.attribute import Attribute, Read
 from perdure.openai.compat.mcp import is_mcp_tool
@@ -60,7 +60,7 @@ async def _invoke(
         options.orchestrates
         or function_tool._is_agent_tool
         or is_mcp_tool(function_tool)
-        or tools.runs_agents(function)
+        or tool_code.runs_agents(function)
         or tools.asks_for_restate_context(function, context)
     ):
         if options.once:

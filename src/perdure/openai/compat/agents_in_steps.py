@@ -1,4 +1,4 @@
-"""Budgets: where a run chooses the model of a turn, also a run that was started inside of a step."""
+"""Where a run chooses the model of a turn: a run that was started inside of a step comes by here too."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from agents import Agent
 
-from perdure.openai import budget
+from perdure.openai import agents_in_steps
 from perdure.openai.compat.point import Point
 
 _GET_MODEL = Point("agents.run_internal.run_loop", "get_model", "agent", "run_config")
 
 
 def _get_model(original: Any, agent: Agent[Any], run_config: Any) -> Any:
-    budget.refuse_uncounted(agent.name)
+    agents_in_steps.meet(agent.name)
     return original(agent, run_config)
 
 
