@@ -270,6 +270,29 @@ async def test_an_attempt_that_fails_is_followed_by_one_that_tells_its_own_way(r
     assert recorder.open == {}
 
 
+async def test_an_error_that_went_to_the_model_is_told_by_whichever_attempt_ends_the_span(
+    recorder: Recorder,
+) -> None:
+    @function_tool
+    async def fetch() -> str:
+        raise ConnectionError("down")
+
+    @function_tool
+    async def give_up() -> str:
+        get_current_span().set_error({"message": "no hope", "data": {"tried": 3}})
+        return "?"
+
+    script = [[ToolCall("fetch"), ToolCall("give_up")], "done"]
+    agent = Agent(name="A", tools=[fetch, give_up], model=ScriptedModel(script))
+    assert value_of(await asking(agent).run()) == "done"
+    errors = {span["span_data"].get("name"): span["error"] for span in recorder.finished}
+    assert errors["fetch"] == {
+        "message": "Error running tool (non-fatal)",
+        "data": {"tool_name": "fetch", "error": "Tool execution failed. Error details are redacted."},
+    }
+    assert errors["give_up"] == {"message": "no hope", "data": {"tried": 3}}
+
+
 async def test_a_processor_that_raises_or_starts_tasks_disturbs_nothing(recorder: Recorder) -> None:
     sent: list[str] = []
 

@@ -21,7 +21,7 @@ from agents.tracing.span_data import (
     HandoffSpanData,
 )
 
-from perdure.durable import step_spans
+from perdure.durable import step_spans, values
 from perdure.openai.tracing import AttemptTrace, attempt_trace
 from perdure.telemetry import names, spans, trace_context
 from perdure.telemetry.trace_context import TraceContext
@@ -34,6 +34,26 @@ def step_is_the_tool_call() -> None:
     attempt, span = attempt_trace(), get_current_span()
     if attempt is not None and span is not None:
         attempt.told_by_steps.add(span.span_id)
+
+
+def error_of_call() -> values.Json | None:
+    """The error of the current span, in the step that the span stands for, as the journal keeps it."""
+    span = get_current_span()
+    error = span.error if span is not None else None
+    if error is None:
+        return None
+    try:
+        plain, _ = values.to_json(dict(error))
+        return plain
+    except TypeError:
+        return {"message": str(error["message"]), "data": None}
+
+
+def put_error(error: values.Json) -> None:
+    """Give the span that is current its error, where another attempt made the step."""
+    span = get_current_span()
+    if span is not None and span.error is None:
+        span.set_error(error)
 
 
 def tell(span: Span[Any], attempt: AttemptTrace) -> None:

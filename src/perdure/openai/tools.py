@@ -25,12 +25,14 @@ from perdure.durable import current, failures
 from perdure.durable.effect import Happened, Judge, OnUnknown, claims, settled
 from perdure.durable.step import Codec, is_async
 from perdure.errors import StepFailed, ToolFailed
-from perdure.openai import effects, step_calls, tool_output
+from perdure.openai import agent_spans, effects, step_calls, tool_output
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tool_options import Attempt, ToolOptions, TryAgain, begin
 
 Entry = dict[str, Any]
-"""What a step of a tool returns: `output`, or `cancelled`, or `again_in_ms`."""
+"""What a step of a tool returns: `output`, or `cancelled`, or `again_in_ms`. Beside an output that the SDK
+made of an error, `is_error`; and `span_error`, which the tool call's span has got.
+"""
 
 
 def asks_for_restate_context(function: Callable[..., object], context: ToolContext[Any]) -> bool:
@@ -91,6 +93,8 @@ class PlainTool:
         while "again_in_ms" in (entry := await self._step(key, number)):
             await context.sleep_ms(entry["again_in_ms"])
             number += 1
+        if "span_error" in entry:
+            agent_spans.put_error(entry["span_error"])
         if "cancelled" in entry:
             raise asyncio.CancelledError(*entry["cancelled"])
         return tool_output.from_json(entry, self.returns), entry.get("is_error", False)
@@ -122,7 +126,8 @@ class PlainTool:
             }
         except asyncio.CancelledError as error:  # the tool's own doing: if we are cancelled, nobody hears us
             return {"cancelled": [str(argument) for argument in error.args]}
-        return self._entry(output) | ({"is_error": True} if is_error else {})
+        told = {"is_error": is_error, "span_error": agent_spans.error_of_call()}
+        return self._entry(output) | {name: value for name, value in told.items() if value}
 
     def _entry(self, output: Any) -> Entry:
         text = tool_output.keeps_text(self.tool, self.context.agent)
