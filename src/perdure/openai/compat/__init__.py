@@ -20,6 +20,7 @@ from perdure.openai.compat import (
     local_tools,
     mcp,
     models,
+    open_responses,
     run_ids,
     sandboxes,
     sessions,
@@ -36,6 +37,7 @@ __all__ = ["Point", "install"]
 _CONCERNS = (
     turns,
     models,
+    open_responses,
     run_ids,
     agents_in_steps,
     streaming,

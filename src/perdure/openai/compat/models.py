@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from agents import ModelResponse, ModelRetrySettings
@@ -11,6 +12,7 @@ from agents import ModelResponse, ModelRetrySettings
 from perdure.durable import ONCE, RetryPolicy, current
 from perdure.durable.step import final, not_final
 from perdure.openai import background_responses, budget, model, options
+from perdure.openai.compat import open_responses
 from perdure.openai.compat.point import Point
 
 _GET_RESPONSE = Point(
@@ -43,10 +45,12 @@ async def _get_response(
     _, bounded = BOUNDED.find()
     retry = policy(retry_settings, replay_unsafe_request)
     name = name_of(arguments["get_retry_advice"])
+    response_of_run = open_responses.of_call(arguments["get_retry_advice"])
+    ask = get_response if response_of_run is None else partial(response_of_run.asked, get_response)
 
     # The time-out runs inside of the step. A durable timer would count the time that the process was down.
     async def attempt() -> ModelResponse:
-        response: ModelResponse = await bounded(get_response(), timeout)
+        response: ModelResponse = await bounded(ask(), timeout)
         return response
 
     # To the runner's own retries a final error, with a TerminalError for its cause, would look like a status
@@ -68,6 +72,8 @@ async def _get_response(
         )
     except Exception as error:
         raise final(error)  # noqa: B904 - the same error, marked
+    if response_of_run is not None:
+        response_of_run.answers += 1
     return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from agents import ModelRetrySettings, Usage
@@ -13,6 +14,7 @@ from openai.types.responses import Response
 
 from perdure.durable.step import final, not_final
 from perdure.openai import budget, model, run_events, streaming
+from perdure.openai.compat import open_responses
 from perdure.openai.compat.models import BOUNDED, RETRIES_OFF, name_of, policy
 from perdure.openai.compat.point import Point
 from perdure.openai.stream_events import StreamedAnswer
@@ -45,13 +47,15 @@ async def _stream_response(
     _, bounded_by = BOUNDED.find()
     retry = policy(retry_settings, replay_unsafe_request)
     name = name_of(arguments["get_retry_advice"])
+    response_of_run = open_responses.of_call(arguments["get_retry_advice"])
+    ask = get_stream if response_of_run is None else partial(response_of_run.asked, get_stream)
 
     def bounded(listening: Awaitable[streaming.Answer]) -> Awaitable[streaming.Answer]:
         awaited: Awaitable[streaming.Answer] = bounded_by(listening, timeout)
         return awaited
 
     def call() -> Awaitable[StreamedAnswer]:
-        return streaming.call_model(get_stream, retry, bounded, _usage_of)
+        return streaming.call_model(ask, retry, bounded, _usage_of)
 
     async def journaled() -> AsyncIterator[Any]:
         with retries_off(True):
@@ -75,6 +79,8 @@ async def _stream_response(
                 yield event
     except Exception as error:
         raise final(error)  # noqa: B904 - the same error, marked
+    if response_of_run is not None:
+        response_of_run.answers += 1
 
 
 def _usage_of(response: Response) -> Usage:
