@@ -35,6 +35,7 @@ def as_raised(error: BaseException) -> BaseException:
     same = next((raised for raised in reversed(_raised) if _equal(raised, error)), error)
     if same is not error:
         vars(same).update(vars(error))
+        same.__context__ = error.__context__  # what was handled where it was raised on the loop
     elif error.__cause__ is not None:
         error.__cause__ = as_raised(error.__cause__)
     return same
