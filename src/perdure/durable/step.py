@@ -187,7 +187,7 @@ async def tries(
     retry: RetryPolicy,
     codec: Codec[T],
     first: Try[T] | None = None,
-    watch: Callable[[], Watch] | None = None,
+    watch: Callable[[], Watch | None] | None = None,
     key: str | None = None,
     claim: Callable[[], Awaitable[Claim]] | None = None,
 ) -> T:

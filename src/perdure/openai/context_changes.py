@@ -18,12 +18,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 import restate
-from agents import RunContextWrapper
+from agents import Agent, RunContextWrapper
 
 from perdure.durable import ONCE, RetryPolicy, current, values
 from perdure.durable.context import StepScope
-from perdure.durable.step import Action, Claim, Codec, misplaced, tries
+from perdure.durable.step import Action, Claim, Codec, Watch, misplaced, tries
 from perdure.openai import context_fields
+from perdure.openai.agent_changes import AgentWatch
 
 T = TypeVar("T")
 
@@ -37,10 +38,11 @@ async def step_in_context(
     codec: Codec[T] | None = None,
     key: str | None = None,
     claim: Callable[[], Awaitable[Claim]] | None = None,
+    agent: object = None,
 ) -> T:
     """A step whose action may change `run_context.context`; on replay the changes are made again.
 
-    key, claim: see `tries`.
+    key, claim: see `tries`. agent: the one that the action is given, if any; see agent_changes.py.
 
     Raises what `step` raises. NotDurable if the action put something into a field of the context that the
     journal cannot hold.
@@ -50,7 +52,11 @@ async def step_in_context(
         raise misplaced(name)
     watched = None if run_context is None else run_context.context
     follows = watched is not None and not isinstance(watched, restate.Context)
-    watch = (lambda: ContextWatch(watched)) if follows else None
+
+    def watch() -> Watch | None:
+        inner = ContextWatch(watched) if follows else None
+        return AgentWatch(agent, inner) if isinstance(agent, Agent) else inner
+
     return await tries(context, name, action, (), retry, codec or Codec(), watch=watch, key=key, claim=claim)
 
 

@@ -55,7 +55,8 @@ class HookCall(Awaitable[None]):
         async def act() -> None:
             await call()
 
-        return await step_in_context(f"{name}: {self._subject}", self._run_context, act)
+        entry = f"{name}: {self._subject}"
+        return await step_in_context(entry, self._run_context, act, agent=self._agent)
 
 
 class JournaledRunHooks(RunHooks[Any]):

@@ -11,8 +11,9 @@ from typing import TypeVar
 from agents import ModelResponse
 
 from perdure.durable import RetryPolicy, current
+from perdure.durable.context import enclosing_step
 from perdure.durable.step import Codec, tries
-from perdure.openai import reattach, step_calls
+from perdure.openai import agent_changes, reattach, step_calls
 from perdure.openai.reattach import Failed, Pending
 
 CALL = "call LLM"
@@ -43,10 +44,17 @@ async def answered(
     assert context is not None
     attempt = 1
     while True:
-        answer = await tries(context, CALL, step_calls.of_model, (ask,), retry, codec)
+        answer = await tries(context, CALL, _ask, (ask, agent_changes.lacking(context)), retry, codec)
         if isinstance(answer, Pending):
             answer = await reattach.retrieve(context, answer, fetch, codec, retry, attempt)
         if not isinstance(answer, Failed):
             return answer
         await context.sleep_ms(answer.delay_ms)
         attempt += 1
+
+
+async def _ask(ask: Callable[[], Awaitable[A]], lacking: str | None) -> A:
+    """In the step. What the agent lacks is no matter to an answer that is journaled already."""
+    if lacking is not None and (scope := enclosing_step()) is not None:
+        raise scope.refuse(lacking)
+    return await step_calls.of_model(ask)

@@ -103,10 +103,12 @@ class PlainTool:
         context = current()
         assert context is not None
         name, act = self.tool.name, partial(self._act, number)
+        start: Callable[..., Awaitable[Entry]] = partial(
+            step_in_context, name, self.context, act, codec=_CODEC, key=key, agent=self.context.agent
+        )
         if not self.options.once:
-            return await step_in_context(name, self.context, act, codec=_CODEC, key=key)
-        claim = claims(context, name, key)
-        start = partial(step_in_context, name, self.context, act, codec=_CODEC, key=key, claim=claim)
+            return await start()
+        start = partial(start, claim=claims(context, name, key))
         return await settled(context, start, self._on_unknown(), _CODEC)
 
     async def _act(self, number: int) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from perdure.openai.agent_changes import in_turn
 from perdure.openai.compat.point import Point
 from perdure.openai.turns import turn_of
 
@@ -17,12 +18,12 @@ _STREAMED = Point("agents.run_internal.run_loop", "run_single_turn_streamed", "s
 
 
 async def _turn(original: Any, *, bindings: Any, **arguments: Any) -> Any:
-    with turn_of(bindings.public_agent.name):
+    with turn_of(bindings.public_agent.name), in_turn(bindings.public_agent):
         return await original(bindings=bindings, **arguments)
 
 
 async def _turn_streamed(original: Any, result: Any, bindings: Any, *arguments: Any, **named: Any) -> Any:
-    with turn_of(bindings.public_agent.name):
+    with turn_of(bindings.public_agent.name), in_turn(bindings.public_agent):
         return await original(result, bindings, *arguments, **named)
 
 
