@@ -546,3 +546,30 @@ async def test_an_error_of_the_openai_client_keeps_its_class(openai_server: Open
     openai_server.conversations["conv_1"] = []
     openai_server.refuses = True
     assert await ran(main) == "400"
+
+
+class Opaque:
+    """A method that refuses to be looked at, as one that a proxy made may."""
+
+    def __init__(self, method: Any) -> None:
+        self._method = method
+
+    @property
+    def __signature__(self) -> Any:
+        raise RuntimeError("opaque")
+
+    async def __call__(self, *args: Any, **options: Any) -> Any:
+        return await self._method(*args, **options)
+
+
+async def test_a_session_whose_methods_cannot_be_looked_at() -> None:
+    session: Any = ListSession("opaque", {})
+    session.get_items = Opaque(session.get_items)
+
+    async def main() -> list[str]:
+        return [
+            str((await Runner.run(weather_agent(), message, session=session)).final_output)
+            for message in MESSAGES
+        ]
+
+    assert await ran(main) == ["Hello.", "22 degrees", "Bye."]
