@@ -32,6 +32,8 @@ from perdure.engine.storage.deployments import Deployment
 from perdure.engine.storage.memory_store import MemoryStore
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.protocol.discovery import decode_manifest
+from perdure.protocol.messages import MessageType
+from perdure.protocol.proto import service_protocol_pb2 as pb
 from perdure.streams.append import SourceState
 from perdure.streams.events import StreamEvent
 
@@ -113,6 +115,18 @@ def test_journals_keep_their_order_across_transactions(store: Store, status: Sta
     assert store.journal("a") == [an_entry(number) for number in range(8)]
     assert store.journal("b") == [an_entry(99)]
     assert (store.journal("c"), store.journal_length("c")) == ([], 0)
+
+
+def test_a_long_entry_is_as_any_other(store: Store) -> None:
+    value = pb.Value(content=b"x" * 2_000_000)
+    payload = pb.Notification(completion_id=1, value=value).SerializeToString()
+    long = Entry(MessageType.RUN_COMPLETION, payload, 5)
+    store.transact(lambda: [store.append("a", each) for each in (an_entry(0), long, an_entry(2))] and None)
+    assert store.journal("a") == [an_entry(0), long, an_entry(2)]
+    store.transact(lambda: store.delete_journal("a"))
+    store.transact(lambda: store.append("a", an_entry(7)))
+    store.transact(lambda: store.append("a", long))
+    assert store.journal("a") == [an_entry(7), long]
 
 
 def test_a_journal_may_begin_before_its_invocation_is_put(store: Store) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.engine.core.model import Entry
-from perdure.engine.storage import journal_pages
+from perdure.engine.storage import journal, journal_pages
 from perdure.engine.storage.connection import FILE_NAME
 from perdure.engine.storage.journal_pages import JournalPage, command_position, page
 from perdure.engine.storage.read_only import read_only
@@ -59,20 +59,50 @@ def test_where_a_command_stands(tmp_path: Path) -> None:
     assert found == [0, 2, None, None]
 
 
-def test_a_value_of_32_mb_is_in_memory_once_and_then_cut(tmp_path: Path) -> None:
-    size = 32 * 1024 * 1024
+LARGE = 32 * 1024 * 1024
+
+
+def peak_of_reading(tmp_path: Path, bytes_max: int) -> tuple[JournalPage, int]:
+    """A page with a value of 32 MB, and the most memory that reading it took."""
     with SqliteStore.open(tmp_path) as store:
-        store.transact(lambda: [store.append("a", each) for each in (run(1), result(1, b"x" * size))])  # type: ignore[arg-type, return-value]
+        store.transact(lambda: [store.append("a", each) for each in (run(1), result(1, b"x" * LARGE))])  # type: ignore[arg-type, return-value]
     with SqliteStore.open(tmp_path):
         tracemalloc.start()
         try:
-            found = read_only(tmp_path / FILE_NAME, lambda file: page(file, "a", 0, 10, 1024))
-            _, peak = tracemalloc.get_traced_memory()
+            found = read_only(tmp_path / FILE_NAME, lambda file: page(file, "a", 0, 10, bytes_max))
+            return found, tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize("bytes_max", [1024, journal.FIELD_BYTES_MAX])
+def test_of_a_value_of_32_mb_no_more_is_read_than_is_shown(tmp_path: Path, bytes_max: int) -> None:
+    found, peak = peak_of_reading(tmp_path, bytes_max)
     completion = found.completions[1]
-    assert (len(completion.message.value.content), completion.whole_bytes) == (1024, {"Value.content": size})
-    assert peak < 1.1 * size
+    assert len(completion.message.value.content) == bytes_max
+    assert completion.whole_bytes == {"Value.content": LARGE}
+    assert peak < 1_000_000
+
+
+def test_of_a_value_of_32_mb_all_is_there_that_is_asked_for(tmp_path: Path) -> None:
+    found, _ = peak_of_reading(tmp_path, 2 * LARGE)
+    assert (found.completions[1].message.value.content, found.completions[1].whole_bytes) == (
+        b"x" * LARGE,
+        {},
+    )
+    part, peak = peak_of_reading(tmp_path / "part", 1_000_000)
+    assert len(part.completions[1].message.value.content) == 1_000_000
+    assert part.completions[1].whole_bytes == {"Value.content": LARGE}
+    assert peak < 1.2 * LARGE
+
+
+def test_what_stands_behind_a_long_value_is_told(tmp_path: Path) -> None:
+    call = pb.CallCommand(
+        service_name="S", handler_name="h", parameter=b"x" * 300_000, key="ada", result_completion_id=7
+    )
+    (line,) = pages(tmp_path, [Entry(MessageType.CALL, call.SerializeToString(), 0)], 0, 1).lines
+    assert (line.message.key, line.message.result_completion_id) == ("ada", 7)
+    assert line.whole_bytes == {"CallCommand.parameter": 300_000}
 
 
 def test_many_long_values_share_what_a_page_may_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ for the columns that are asked for.
 from __future__ import annotations
 
 from perdure.engine.introspection.table import BOOL, BYTES, TEXT, TIME, U32, U64, Column, Table
+from perdure.engine.storage.journal import WHOLE_PAYLOAD
 from perdure.protocol.messages import MessageType
 
 # The engine journals a callee's id right behind the call.
@@ -16,6 +17,8 @@ _CALLEE = (
 ).format(
     f"{MessageType.CALL:d}, {MessageType.ONE_WAY_CALL:d}", f"{MessageType.CALL_INVOCATION_ID_COMPLETION:d}"
 )
+
+_WHOLE = WHOLE_PAYLOAD.format("j")
 
 SYS_JOURNAL = Table(
     "sys_journal",
@@ -30,10 +33,10 @@ SYS_JOURNAL = Table(
         Column("invoked_target", TEXT, "invoked_target(j.type, j.payload)"),
         Column("sleep_wakeup_at", TIME, "sleep_wakeup_at(j.type, j.payload)"),
         Column("promise_name", TEXT, "promise_name(j.type, j.payload)"),
-        Column("raw", BYTES, "j.payload"),
-        Column("raw_length", U64, "length(j.payload)"),
+        Column("raw", BYTES, _WHOLE),
+        Column("raw_length", U64, f"length({_WHOLE})"),
         Column("version", U32, "2"),
-        Column("entry_json", TEXT, f"entry_json(j.type, j.payload, {_CALLEE})"),
+        Column("entry_json", TEXT, f"entry_json(j.type, {_WHOLE}, {_CALLEE})"),
         Column("entry_lite_json", TEXT, f"entry_lite_json(j.type, j.payload, {_CALLEE})"),
         Column("appended_at", TIME, "j.appended_at_ms"),
     ),

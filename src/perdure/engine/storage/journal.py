@@ -1,16 +1,41 @@
-"""Table `journal`. Entries are only ever appended, and deleted with their invocation."""
+"""Tables `journal` and `journal_whole`. Entries are only ever appended, and deleted with their invocation.
+
+SQLite has no way to read the beginning of a long value in a table like `journal`, and to find a row it may
+have to read its neighbours whole. So of a long entry the table has an excerpt, and `journal_whole` all of it:
+what only looks at a journal reads no more than it shows.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from perdure.engine.core.model import Entry
+from perdure.protocol.excerpts import excerpt
 
-_APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?)"
-_READ = "SELECT type, payload, appended_at_ms FROM journal WHERE invocation_id = ? ORDER BY position"
+ENTRY_BYTES_MAX = 256 * 1024
+"""A longer entry is a long one."""
+FIELD_BYTES_MAX = 64 * 1024
+"""Of a field in the excerpt of a long entry."""
+
+WHOLE_PAYLOAD = (
+    "CASE WHEN {0}.cut IS NULL THEN {0}.payload ELSE (SELECT w.payload FROM journal_whole w "
+    "WHERE w.invocation_id = {0}.invocation_id AND w.position = {0}.position) END"
+)
+"""Of a row of `journal`, by its alias."""
+
+_APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)"
+_APPEND_WHOLE = "INSERT INTO journal_whole VALUES (?, ?, ?)"
+_READ = (
+    f"SELECT type, {WHOLE_PAYLOAD.format('j')}, appended_at_ms FROM journal j "
+    "WHERE invocation_id = ? ORDER BY position"
+)
 _LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = ?"
 _NEWEST = "SELECT appended_at_ms FROM journal WHERE invocation_id = ? ORDER BY position DESC LIMIT 1"
-_SIZE = "SELECT total(length(payload)) FROM journal WHERE invocation_id = ?"
+_SIZE = (
+    "SELECT (SELECT total(length(payload)) FROM journal WHERE invocation_id = ?1) "
+    "+ (SELECT total(length(payload)) FROM journal_whole WHERE invocation_id = ?1)"
+)
 
 
 class Journal:
@@ -24,8 +49,14 @@ class Journal:
 
     def append(self, invocation_id: str, entry: Entry) -> None:
         position = self.length(invocation_id)
+        payload, cut = entry.payload, None
+        if len(payload) > ENTRY_BYTES_MAX:
+            beginning, whole_bytes = excerpt(entry.type, payload, FIELD_BYTES_MAX)
+            if whole_bytes:
+                self._connection.execute(_APPEND_WHOLE, (invocation_id, position, payload))
+                payload, cut = beginning, json.dumps(whole_bytes)
         self._connection.execute(
-            _APPEND, (invocation_id, position, entry.type, entry.payload, entry.appended_at_ms)
+            _APPEND, (invocation_id, position, entry.type, payload, entry.appended_at_ms, cut)
         )
         self._lengths[invocation_id] = position + 1
         self.entries_appended += 1
@@ -46,11 +77,12 @@ class Journal:
         return int(row[0]) if row else None
 
     def size_bytes(self, invocation_id: str) -> int:
-        """Of all payloads together."""
+        """Of all payloads together; a little more where some are long."""
         return int(self._connection.execute(_SIZE, (invocation_id,)).fetchone()[0])
 
     def delete(self, invocation_id: str) -> None:
-        self._connection.execute("DELETE FROM journal WHERE invocation_id = ?", (invocation_id,))
+        for table in ("journal", "journal_whole"):
+            self._connection.execute(f"DELETE FROM {table} WHERE invocation_id = ?", (invocation_id,))
         self._lengths.pop(invocation_id, None)
 
     def release(self, invocation_id: str) -> None:

@@ -169,6 +169,16 @@ _STEPS = (
     CREATE INDEX invocation_by_status
         ON invocation (status, failed, created_at_ms DESC, id DESC, service, key, handler, idempotency_key);
     """,
+    # Long entries of before stay as they are.
+    """
+    ALTER TABLE journal ADD COLUMN cut TEXT;   -- JSON, for an excerpt: whole sizes of the fields that are cut
+    CREATE TABLE journal_whole (    -- the entries of which `journal` has an excerpt
+        invocation_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        UNIQUE (invocation_id, position)
+    );
+    """,
 )
 
 
