@@ -44,6 +44,12 @@ def test_every_invocation_id_comes_back(raw: bytes) -> None:
     assert ids.decode_invocation_id(text) == raw
 
 
+def test_awakeables_are_found_in_any_text() -> None:
+    mail = ", ".join(f'"{awakeable}"' for _, awakeable in RECORDED)
+    content = f"sign_1 sign_1{'A' * 38} é {mail}x".encode()
+    assert list(ids.awakeables_in(content)) == [(whose, FIRST_AWAKEABLE) for whose, _ in RECORDED]
+
+
 @pytest.mark.parametrize("index", [0, 1, 16])
 def test_a_built_in_signal_is_no_awakeable(index: int) -> None:
     with pytest.raises(RequestError, match="bad awakeable id"):

@@ -1,142 +1,52 @@
-"""Approvals as the journals tell them: announced by a run entry, decided by the signal of their awakeable.
+"""Approvals: announced by a step, decided by the answer to their awakeable.
 
-Only SQL over the admin API, the same on the embedded engine and on restate-server. Entries are found by the
-id of their invocation, so the cost grows with what is under way, and not with what was.
+No engine knows of them. The embedded one lists the awakeables that steps have told of, by the names of the
+steps; of restate-server the journals are read.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from perdure.errors import RequestError
-from perdure.inspection import invocation_list
+from perdure.inspection import approvals_sql
 from perdure.inspection.admin_api import AdminApi
-from perdure.inspection.records import time_of
+from perdure.inspection.approval import (
+    STEP_NAME,
+    Approval,
+    Decision,
+    announcement_of,
+    decision_of,
+    rejection,
+)
+from perdure.inspection.records import Row, optional_time
 from perdure.protocol.ids import decode_awakeable_id
 
-_INVOCATIONS_A_QUERY = 200
-_COMPLETION_ID = re.compile(r'"completion_id":(\d+)')
+__all__ = ["Approval", "Decision", "find", "pending", "recent"]
 
-_WITHOUT_A_JOURNAL = "'scheduled', 'inboxed'"
-# One that sleeps for years is not read again and again. Signals up to 16 are the protocol's own, 1 is cancel.
-_MAY_WAIT_FOR_A_HUMAN = (
-    f"status NOT IN ('completed', {_WITHOUT_A_JOURNAL}) AND (status <> 'suspended' "
-    "OR suspended_waiting_for_signals IS NULL OR array_max(suspended_waiting_for_signals) > 16)"
-)
-
-Status = Literal["pending", "approved", "rejected", "no decision", "expired", "ended"]
-
-
-class Decision(BaseModel):
-    """The body that resolves an approval's awakeable, as `perdure.openai.Decision` reads it. That one is not
-    imported here: it would bring the Agents SDK, which takes two seconds.
-    """
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    approved: bool
-    always: bool = False
-    message: str | None = None
-    by: str | None = None
-    id: str | None = None
-
-
-@dataclass(frozen=True)
-class Approval:
-    """One question of a run, and what became of it.
-
-    announcement: see `perdure.openai.approvals.Announcement`.
-    decision: what the run took for one; None without a decision, or with an answer that is none.
-    """
-
-    invocation_id: str
-    target: str
-    announcement: Mapping[str, Any]
-    decided_at: datetime | None
-    decision: Decision | None
-    completed: bool
-
-    @property
-    def id(self) -> str:
-        """Of the awakeable that a decision resolves."""
-        return str(self.announcement["awakeable_id"])
-
-    @property
-    def tool(self) -> str:
-        return str(self.announcement["tool"])
-
-    @property
-    def arguments(self) -> Any:
-        """As JSON, in Python's own types."""
-        return self.announcement.get("arguments")
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """From the run's agent down to the one that calls; empty where code asks by itself."""
-        told = self.announcement.get("agents")
-        return tuple(map(str, told)) if isinstance(told, list) else ()
-
-    @property
-    def reason(self) -> str | None:
-        return self._text("reason")
-
-    @property
-    def problem(self) -> str | None:
-        """What was wrong with the answer before."""
-        return self._text("problem")
-
-    def _text(self, name: str) -> str | None:
-        told = self.announcement.get(name)
-        return told if isinstance(told, str) else None
-
-    @property
-    def asked_at(self) -> datetime:
-        return time_of(self.announcement["asked_at"])
-
-    @property
-    def expires_at(self) -> datetime | None:
-        text = self.announcement.get("expires_at")
-        return None if text is None else time_of(text)
-
-    @property
-    def status(self) -> Status:
-        if self.decided_at is not None:
-            if self.decision is None:
-                return "no decision"
-            return "approved" if self.decision.approved else "rejected"
-        if self.completed:
-            return "ended"
-        return "expired" if self.expires_at is not None and self.expires_at < datetime.now(UTC) else "pending"
+_PAGE = 1_000
+_VALUE_BYTES_MAX = 256 * 1024  # of an announcement in a list; a longer one is asked for by itself
+_WHOLE_BYTES_MAX = 64 * 1024 * 1024
 
 
 async def pending(api: AdminApi) -> list[Approval]:
     """What waits for a human now, longest first."""
-    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE {_MAY_WAIT_FOR_A_HUMAN}")
-    found = [each for each in await _all_approvals(api, told.rows) if each.status == "pending"]
+    if not (await api.about()).is_perdure:
+        return await approvals_sql.pending(api)
+    found = [each async for each in _open(api) if each.status == "pending"]
     return sorted(found, key=lambda approval: approval.asked_at)
 
 
 async def recent(api: AdminApi, limit: int = 20) -> list[Approval]:
-    """What waits no longer, newest first: of what moved last, and of the newest invocations."""
-    under_way, newest = await asyncio.gather(
-        api.query(
-            f"SELECT id, target, status FROM sys_invocation WHERE status NOT IN ({_WITHOUT_A_JOURNAL}) "
-            f"AND status <> 'completed' ORDER BY modified_at DESC LIMIT {_INVOCATIONS_A_QUERY}"
-        ),
-        invocation_list.page(api, limit=_INVOCATIONS_A_QUERY),
-    )
-    rows = {each.id: {"id": each.id, "target": each.target, "status": each.status} for each in newest.items}
-    rows |= {row["id"]: row for row in under_way.rows}
-    found = [each for each in await _all_approvals(api, list(rows.values())) if each.status != "pending"]
-    return sorted(found, key=lambda each: each.decided_at or each.asked_at, reverse=True)[:limit]
+    """What waits no longer, the last ones, newest first."""
+    if not (await api.about()).is_perdure:
+        return await approvals_sql.recent(api, limit)
+    closed, _ = await _page(api, {"open": "false", "limit": str(limit)})
+    expired = [each async for each in _open(api) if each.status != "pending"]
+    return sorted([*closed, *expired], key=lambda each: each.decided_at or each.asked_at, reverse=True)[
+        :limit
+    ]
 
 
 async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
@@ -144,125 +54,60 @@ async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
 
     Raises RequestError(400) for what is no id of an awakeable.
     """
-    invocation_id, _ = decode_awakeable_id(awakeable_id)
-    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE id = '{invocation_id}'")
-    found = (approval for approval in await _approvals(api, told.rows) if approval.id == awakeable_id)
-    return next(found, None)
+    decode_awakeable_id(awakeable_id)
+    if not (await api.about()).is_perdure:
+        return await approvals_sql.find(api, awakeable_id)
+    rows = (row for row in await _whole(api, awakeable_id) if row["name"].startswith(STEP_NAME))
+    return next((found for row in rows if (found := _approval(row)) is not None), None)
 
 
-async def _all_approvals(api: AdminApi, invocations: Sequence[Mapping[str, Any]]) -> list[Approval]:
-    return [
-        approval
-        for at in range(0, len(invocations), _INVOCATIONS_A_QUERY)
-        for approval in await _approvals(api, invocations[at : at + _INVOCATIONS_A_QUERY])
-    ]
+async def _open(api: AdminApi) -> AsyncIterator[Approval]:
+    query: dict[str, str] | None = {"limit": str(_PAGE)}
+    while query is not None:
+        found, cursor = await _page(api, query)
+        for each in found:
+            yield each
+        query = None if cursor is None else {"limit": str(_PAGE), "cursor": cursor}
 
 
-async def _approvals(api: AdminApi, invocations: Iterable[Mapping[str, Any]]) -> list[Approval]:
-    by_id = {row["id"]: row for row in invocations}
-    announced = await _announced(api, by_id) if by_id else {}
-    return list(_joined(await _entries(api, announced), announced, by_id)) if announced else []
+async def _page(api: AdminApi, query: dict[str, str]) -> tuple[list[Approval], str | None]:
+    asked = {"name": STEP_NAME, "value_bytes_max": str(_VALUE_BYTES_MAX), **query}
+    told = await api.request("GET", "/awakeables", asked, expected="awakeables")
+    rows = [await _uncut(api, row) for row in told["awakeables"]]
+    return [found for row in rows if (found := _approval(row)) is not None], told.get("next")
 
 
-def _joined(
-    entries: list[dict[str, Any]],
-    announced: Mapping[str, set[int]],
-    invocations: Mapping[str, Mapping[str, Any]],
-) -> Iterator[Approval]:
-    signals: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for row in entries:  # in the order of the journal: the first decision is the one that counts
-        match row["notification"]:
-            case {"Signal": {"id": {"Index": int(index)}}}:
-                signals.setdefault((row["id"], index), row)
-    for row in entries:
-        announcement = _announcement(row["notification"], announced[row["id"]])
-        awakeable = None if announcement is None else _awakeable(announcement["awakeable_id"])
-        if announcement is None or awakeable is None or awakeable[0] != row["id"]:
-            continue
-        invocation = invocations[row["id"]]
-        signal = signals.get(awakeable)
-        yield Approval(
-            invocation_id=row["id"],
-            target=invocation["target"],
-            announcement=announcement,
-            decided_at=None if signal is None else time_of(signal["appended_at"]),
-            decision=None if signal is None else _decision(signal["notification"]["Signal"]["result"]),
-            completed=invocation["status"] == "completed",
-        )
+async def _uncut(api: AdminApi, row: Row) -> Row:
+    if all(row.get(f"{name}_bytes", 0) <= _VALUE_BYTES_MAX for name in ("value", "answer")):
+        return row
+    whole = await _whole(api, row["id"])
+    return next((each for each in whole if each["entry_index"] == row["entry_index"]), row)
 
 
-async def _announced(api: AdminApi, ids: Iterable[str]) -> dict[str, set[int]]:
-    """The completion ids of announcements, by invocation."""
-    announced: dict[str, set[int]] = {}
-    told = await api.query(
-        f"SELECT id, entry_lite_json FROM sys_journal WHERE id IN ({_quoted(ids)}) "
-        "AND entry_type = 'Command: Run' AND name LIKE 'approval %'"
-    )
-    for row in told.rows:
-        if found := _COMPLETION_ID.search(row["entry_lite_json"]):
-            announced.setdefault(row["id"], set()).add(int(found[1]))
-    return announced
+async def _whole(api: AdminApi, awakeable_id: str) -> list[Any]:
+    query = {"value_bytes_max": str(_WHOLE_BYTES_MAX)}
+    told = await api.request("GET", f"/awakeables/{awakeable_id}", query, expected="awakeables")
+    found: list[Any] = told["awakeables"]
+    return found
 
 
-async def _entries(api: AdminApi, announced: Mapping[str, set[int]]) -> list[dict[str, Any]]:
-    """What these invocations announced, and all their signals. Other runs may hold much, and stay there."""
-    completions = " OR ".join(
-        f"entry_lite_json LIKE '%\"CompletionId\":{number}}}%'"
-        for number in sorted(set().union(*announced.values()))
-    )
-    told = await api.query(
-        f"SELECT id, index, entry_json, appended_at FROM sys_journal WHERE id IN ({_quoted(announced)}) "
-        "AND (entry_type = 'Notification: Signal' "
-        f"OR (entry_type = 'Notification: Run' AND ({completions}))) ORDER BY id, index"
-    )
-    return [{**row, "notification": json.loads(row["entry_json"])["Notification"]} for row in told.rows]
-
-
-def _quoted(ids: Iterable[str]) -> str:
-    return ", ".join(f"'{each}'" for each in ids)
-
-
-def _announcement(notification: Mapping[str, Any], completion_ids: set[int]) -> dict[str, Any] | None:
-    """The value of an announcing run; None for other entries, also for a step that only has the name."""
-    match notification:
-        case {"Completion": {"Run": {"completion_id": number, "result": {"Success": list(content)}}}}:
-            match _json(content) if number in completion_ids else None:
-                case {"ok": {"awakeable_id": str(), "tool": str(), "asked_at": str(asked_at)} as announced}:
-                    times = (asked_at, announced.get("expires_at", asked_at))
-                    return dict(announced) if all(map(_is_time, times)) else None
-    return None
-
-
-def _is_time(text: object) -> bool:
-    try:
-        return isinstance(text, str) and bool(time_of(text))
-    except (ValueError, OverflowError):
-        return False
-
-
-def _awakeable(awakeable_id: str) -> tuple[str, int] | None:
-    """Its invocation and the index of its signal; None for what is no id of an awakeable."""
-    try:
-        return decode_awakeable_id(awakeable_id)
-    except RequestError:
+def _approval(row: Row) -> Approval | None:
+    """None for a step that has the name of an announcement and is none, or is another awakeable's."""
+    announcement = announcement_of(base64.b64decode(row["value"]))
+    if announcement is None or announcement["awakeable_id"] != row["id"]:
         return None
+    answered_at = optional_time(row.get("answered_at"))
+    return Approval(
+        invocation_id=row["invocation_id"],
+        target=row["target"],
+        announcement=announcement,
+        decided_at=answered_at,
+        decision=None if answered_at is None else _decision(row),
+        completed=answered_at is None and "closed_at" in row,
+    )
 
 
-def _decision(result: object) -> Decision | None:
-    match result:
-        case {"Success": list(content)}:
-            try:
-                return Decision.model_validate_json(bytes(content))
-            except ValidationError:
-                return None
-        case {"Failure": {"message": str(message)}}:
-            return Decision(approved=False, message=message)
-        case _:
-            return None
-
-
-def _json(content: list[int]) -> object:
-    try:
-        return json.loads(bytes(content))
-    except ValueError:
-        return None
+def _decision(row: Row) -> Decision | None:
+    if "rejection" in row:
+        return rejection(row["rejection"]["message"])
+    return decision_of(base64.b64decode(row["answer"]))

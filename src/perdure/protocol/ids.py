@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Iterator
 from hashlib import sha256
 
 from perdure.errors import RequestError
@@ -18,7 +20,8 @@ from perdure.errors import RequestError
 INVOCATION_BYTES = 24
 BUILT_IN_SIGNAL_MAX = 16
 _PARTITION_BYTES = 8
-_AWAKEABLE = "sign_1"
+AWAKEABLE_PREFIX = "sign_1"
+_AWAKEABLE_ID = re.compile(rb"sign_1[0-9A-Za-z_-]{38}")
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGIT = {letter: value for value, letter in enumerate(_ALPHABET)}
 
@@ -98,7 +101,7 @@ def encode_awakeable_id(invocation_id: str, signal_index: int) -> str:
 
 
 def _awakeable_id(raw: bytes) -> str:
-    return _AWAKEABLE + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return AWAKEABLE_PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def decode_awakeable_id(text: str) -> tuple[str, int]:
@@ -107,7 +110,7 @@ def decode_awakeable_id(text: str) -> tuple[str, int]:
     The first 16 indices are the protocol's own signals (1 is cancel), and no awakeable's.
     """
     try:
-        encoded = text.removeprefix(_AWAKEABLE)
+        encoded = text.removeprefix(AWAKEABLE_PREFIX)
         raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         # Python's decoder passes over much that it should refuse; what it read must be what was written.
         index = int.from_bytes(raw[INVOCATION_BYTES:], "big")
@@ -116,6 +119,15 @@ def decode_awakeable_id(text: str) -> tuple[str, int]:
     except (ValueError, binascii.Error):
         raise RequestError(400, f"bad awakeable id '{text}'") from None
     return encode_invocation_id(raw[:INVOCATION_BYTES]), index
+
+
+def awakeables_in(content: bytes) -> Iterator[tuple[str, int]]:
+    """(invocation id, signal index) of the awakeables whose ids stand in any text, JSON say."""
+    for found in _AWAKEABLE_ID.finditer(content):
+        try:
+            yield decode_awakeable_id(found[0].decode())
+        except RequestError:
+            continue
 
 
 def _digest(parts: tuple[str, ...]) -> bytes:

@@ -11,15 +11,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from perdure.engine.admin import api_version
+from perdure.engine.admin.awakeables import AwakeableRoutes
 from perdure.engine.admin.deployments import DeploymentRoutes
 from perdure.engine.admin.errors import EXCEPTION_HANDLERS
 from perdure.engine.admin.invocations import InvocationRoutes
 from perdure.engine.admin.metrics import metrics_route
 from perdure.engine.admin.query import query_route
+from perdure.engine.admin.reads import Reads
 from perdure.engine.admin.services import ServiceRoutes
 from perdure.engine.admin.verbs import VerbRoutes
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.runtime.engine import Engine
+from perdure.engine.storage.connection import FILE_NAME
 
 FEATURES = {"vqueues": False}
 """Of restate-server's; tools choose by them what they ask for."""
@@ -35,7 +38,9 @@ def admin_app(engine: Engine, ingress_url: str, queries: QueryProcesses | None =
 
 
 def _routes(engine: Engine, ingress_url: str) -> list[BaseRoute]:
-    invocations = InvocationRoutes(engine)
+    reads = Reads(engine.options.data_dir / FILE_NAME)
+    invocations = InvocationRoutes(engine, reads)
+    awakeables = AwakeableRoutes(reads)
     deployments = DeploymentRoutes(engine)
     services = ServiceRoutes(engine, ingress_url)
 
@@ -74,6 +79,8 @@ def _routes(engine: Engine, ingress_url: str) -> list[BaseRoute]:
         Route("/invocations/{id}", invocations.describe, methods=["GET"]),
         Route("/invocations/{id}/journal", invocations.journal),
         Route("/invocations/{id}/failures", invocations.failures),
+        Route("/awakeables", awakeables.list),
+        Route("/awakeables/{id}", awakeables.describe),
         *VerbRoutes(engine).routes(),
     ]
 

@@ -14,6 +14,8 @@ from perdure.protocol.ids import decode_invocation_id
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 10_000
 TEXT_CHARS_MAX = 1_000
+VALUE_BYTES = (16_384, 1024, 64 * 1024 * 1024)
+"""How much of a value is told: (default, least, most)."""
 
 _COMPLETED = ("succeeded", "failed")
 

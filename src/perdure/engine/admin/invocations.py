@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.engine.admin.failure_view import failure_view
-from perdure.engine.admin.invocation_filter import cursor_of, limit_of, number_of, wanted_of
+from perdure.engine.admin.invocation_filter import VALUE_BYTES, cursor_of, limit_of, number_of, wanted_of
 from perdure.engine.admin.invocation_view import invocation_view
 from perdure.engine.admin.journal_view import journal_view
+from perdure.engine.admin.reads import Json, Reads
 from perdure.engine.admin.step_view import step_view
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.storage import invocation_list, journal_pages
-from perdure.engine.storage.connection import FILE_NAME
 from perdure.engine.storage.failures import AttemptFailures
 from perdure.engine.storage.invocation_list import Listed
 from perdure.engine.storage.journal import Journal
 from perdure.engine.storage.journal_pages import command_position
-from perdure.engine.storage.read_only import read_only
 from perdure.errors import RequestError
 from perdure.protocol.ids import decode_invocation_id
 from perdure.protocol.steps import steps_of
-
-Json = dict[str, object]
 
 COUNT_MAX = 10_001
 """A count of a state ends here: it means `more`."""
@@ -36,16 +30,14 @@ COUNT_MAX = 10_001
 # Of a page of a journal: (default, least, most).
 _FROM = (0, 0, 2**32 - 1)
 _STEPS = (500, 1, 10_000)
-_VALUE_BYTES = (16_384, 1024, 64 * 1024 * 1024)
 
 
 class InvocationRoutes:
     """Handlers of `GET /invocations…`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, reads: Reads) -> None:
         self._engine = engine
-        # Two: a search of all targets does not keep a page waiting.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="perdure-admin-read")
+        self._reads = reads
 
     async def list(self, request: Request) -> Response:
         """The newest first, filtered; a page at a time."""
@@ -57,7 +49,7 @@ class InvocationRoutes:
             following = cursor_of(page[-1].invocation) if len(found) > limit else None
             return {"invocations": [view(each) for each in page], "next": following}
 
-        return await self._answer(read)
+        return await self._reads.answer(read)
 
     async def count(self, request: Request) -> Response:
         """How many there are, by state."""
@@ -67,7 +59,7 @@ class InvocationRoutes:
             states = invocation_list.counts(file, wanted, COUNT_MAX)
             return {"count": min(sum(states.values()), COUNT_MAX), "states": states}
 
-        return await self._answer(read)
+        return await self._reads.answer(read)
 
     async def describe(self, request: Request) -> Response:
         """One, with its journal, unless `?journal=false`."""
@@ -80,14 +72,14 @@ class InvocationRoutes:
                 told | {"journal": journal_view(Journal(file).read(invocation_id))} if with_journal else told
             )
 
-        return await self._answer(read)
+        return await self._reads.answer(read)
 
     async def journal(self, request: Request) -> Response:
         """A part of the journal, each command with its completion folded in."""
         invocation_id = _id(request)
         start = number_of(request, "from", *_FROM)
         limit = number_of(request, "limit", *_STEPS)
-        bytes_max = number_of(request, "value_bytes_max", *_VALUE_BYTES)
+        bytes_max = number_of(request, "value_bytes_max", *VALUE_BYTES)
 
         def read(file: sqlite3.Connection) -> Json:
             _listed(file, invocation_id)
@@ -95,7 +87,7 @@ class InvocationRoutes:
             steps = [step_view(step) for step in steps_of(page.lines, page.completions)]
             return {"steps": steps, "entries": page.length, "next": page.next}
 
-        return await self._answer(read)
+        return await self._reads.answer(read)
 
     async def failures(self, request: Request) -> Response:
         """Why its attempts failed: the newest of them, oldest first."""
@@ -110,17 +102,7 @@ class InvocationRoutes:
                 ]
             }
 
-        return await self._answer(read)
-
-    async def _answer(self, read: Callable[[sqlite3.Connection], Json]) -> Response:
-        """Its JSON may be megabytes, so it is made beside the engine's loop too."""
-        path = self._engine.options.data_dir / FILE_NAME
-
-        def encoded(file: sqlite3.Connection) -> bytes:
-            return json.dumps(read(file), ensure_ascii=False).encode(errors="backslashreplace")
-
-        body = await asyncio.get_running_loop().run_in_executor(self._threads, read_only, path, encoded)
-        return Response(body, media_type="application/json")
+        return await self._reads.answer(read)
 
     def _view(self) -> Callable[[Listed], Json]:
         """For other threads: which services there are, as of now."""

@@ -47,7 +47,8 @@ class Journal:
         self.entries_appended = self.bytes_appended = 0
         """Since the file was opened."""
 
-    def append(self, invocation_id: str, entry: Entry) -> None:
+    def append(self, invocation_id: str, entry: Entry) -> int:
+        """Returns where it stands."""
         position = self.length(invocation_id)
         payload, cut = entry.payload, None
         if len(payload) > ENTRY_BYTES_MAX:
@@ -61,6 +62,7 @@ class Journal:
         self._lengths[invocation_id] = position + 1
         self.entries_appended += 1
         self.bytes_appended += len(entry.payload)
+        return position
 
     def read(self, invocation_id: str) -> list[Entry]:
         return [Entry(*row) for row in self._connection.execute(_READ, (invocation_id,))]

@@ -6,10 +6,14 @@ Never change a step that has been released: add the next one.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
+from perdure.engine.storage import awakeables
 from perdure.errors import StoreTooNew
 
-_STEPS = (
+_Step = str | Callable[[sqlite3.Connection], None]
+
+_STEPS: tuple[_Step, ...] = (
     """
     CREATE TABLE invocation (
         id TEXT PRIMARY KEY,
@@ -179,6 +183,7 @@ _STEPS = (
         UNIQUE (invocation_id, position)
     );
     """,
+    awakeables.build,
 )
 
 
@@ -191,5 +196,11 @@ def migrate(connection: sqlite3.Connection) -> None:
             f"{len(_STEPS)}: run the newer perdure that wrote it, or use another --data-dir"
         )
     for number, step in enumerate(_STEPS[version:], start=version + 1):
-        # `executescript` ends an open transaction first, so the script carries its own.
-        connection.executescript(f"BEGIN IMMEDIATE; {step}; PRAGMA user_version = {number}; COMMIT;")
+        if isinstance(step, str):
+            # `executescript` ends an open transaction first, so the script carries its own.
+            connection.executescript(f"BEGIN IMMEDIATE; {step}; PRAGMA user_version = {number}; COMMIT;")
+        else:
+            connection.execute("BEGIN IMMEDIATE")
+            step(connection)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")

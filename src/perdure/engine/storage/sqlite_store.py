@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from perdure.engine.core.model import AttemptFailure, Entry, Invocation, Status, Timer, Waiter
+from perdure.engine.storage.awakeables import Awakeables
 from perdure.engine.storage.connection import open_connection
 from perdure.engine.storage.deployments import Deployments
 from perdure.engine.storage.failures import AttemptFailures
@@ -38,6 +39,7 @@ class SqliteStore:
         self.promises = Promises(connection)
         self.streams = Streams(connection)
         self.attempt_failures = AttemptFailures(connection)
+        self.awakeables = Awakeables(connection)
 
     @classmethod
     @contextmanager
@@ -82,10 +84,12 @@ class SqliteStore:
         self.invocations.put(invocation)
         if invocation.status is not Status.RUNNING:
             self.journals.release(invocation.id)
+        if invocation.status is Status.COMPLETED:
+            self.awakeables.close_all(invocation.id, invocation.modified_at_ms)
 
     def delete_invocation(self, invocation_id: str) -> None:
         self.invocations.delete(invocation_id)
-        self.journals.delete(invocation_id)
+        self.delete_journal(invocation_id)
         self.attempt_failures.delete(invocation_id)
         self.streams.delete_all(invocation_id)
         self.timers.remove_all(invocation_id)
@@ -94,7 +98,8 @@ class SqliteStore:
         self.inboxes.leave(invocation_id)
 
     def append(self, invocation_id: str, entry: Entry) -> None:
-        self.journals.append(invocation_id, entry)
+        position = self.journals.append(invocation_id, entry)
+        self.awakeables.appended(invocation_id, position, entry)
         if not self.invocations.is_running(invocation_id):
             self.journals.release(invocation_id)
 
@@ -106,6 +111,7 @@ class SqliteStore:
 
     def delete_journal(self, invocation_id: str) -> None:
         self.journals.delete(invocation_id)
+        self.awakeables.delete(invocation_id)
 
     def add_failure(self, invocation_id: str, failure: AttemptFailure) -> None:
         self.attempt_failures.add(invocation_id, failure)
