@@ -30,6 +30,7 @@ from perdure.ui import (
 )
 from perdure.ui.failures import FAILURE_PAGES
 from perdure.ui.security import Guarded, GuardedApi
+from perdure.ui.waiting_approvals import remember_waiting
 
 PREFIX = "/ui"
 STATIC = Path(__file__).parent / "static"
@@ -57,6 +58,7 @@ def ui_app(api: AdminApi, *, is_loopback: bool) -> ASGIApp:
     routes = [route for module in PAGES for route in module.routes(api)]
     static = Mount("/static", StaticFiles(directory=STATIC))
     app = Starlette(routes=[*routes, static], exception_handlers=FAILURE_PAGES)
+    remember_waiting(app, api)
     return Guarded(app, is_loopback=is_loopback)
 
 

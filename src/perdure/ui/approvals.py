@@ -16,7 +16,7 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
 from perdure.ui.actions import act, form
 from perdure.ui.pages import base, page, see_other
-from perdure.ui.remembered import Remembered
+from perdure.ui.waiting_approvals import waiting_approvals
 
 NAME_COOKIE = "perdure-name"
 NAME_CHARS_MAX = 100
@@ -28,8 +28,6 @@ WAITING_SHOWN_MAX = 100
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
-    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
-
     async def inbox(request: Request) -> Response:
         return _page(
             request,
@@ -41,14 +39,14 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
     async def waiting(request: Request) -> Response:
         """What the inbox follows: decisions of others, and new questions."""
-        return _page(request, "approvals_waiting.html", waiting=await pending(None))
+        return _page(request, "approvals_waiting.html", waiting=await waiting_approvals(request))
 
     async def recent(request: Request) -> Response:
         return _page(request, "approvals_recent.html", recent=await approvals.recent(api))
 
     async def count(request: Request) -> Response:
         """What the navigation shows on every page."""
-        return page(request, "approvals_count.html", count=len(await pending(None)))
+        return page(request, "approvals_count.html", count=len(await waiting_approvals(request)))
 
     async def decide(request: Request) -> Response:
         fields = await form(request)

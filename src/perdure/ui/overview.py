@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from perdure.errors import RequestError
-from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
 from perdure.inspection.invocation_list import InvocationFilter, counts
@@ -20,8 +19,8 @@ from perdure.inspection.records import Invocation
 from perdure.ui import activity
 from perdure.ui.invocations import WAITING
 from perdure.ui.pages import page
-from perdure.ui.remembered import Remembered
 from perdure.ui.try_line import first_try
+from perdure.ui.waiting_approvals import waiting_approvals
 
 COUNTED = {
     "running": frozenset({"running"}),
@@ -38,12 +37,10 @@ NEEDS_SOMEBODY: Mapping[str, timedelta | None] = {
 """What is shown, and how long after its creation: who has not looked at a failure for a day will not."""
 SHOWN = 5
 APPROVALS_TIMEOUT_S = 1
-"""They are found in the journals of all that is under way, which may be much."""
+"""Of a restate-server they are found in the journals of all that is under way, which may be much."""
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
-    pending = Remembered[None, list[Approval]](lambda _: approvals.pending(api))
-
     async def overview(request: Request) -> Response:
         by_status, services, deployments, troubled = await asyncio.gather(
             counts(api),
@@ -52,7 +49,9 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             asyncio.gather(*(_newest(api, status, within) for status, within in NEEDS_SOMEBODY.items())),
         )
         amounts = {name: sum(by_status.get(each, 0) for each in of) for name, of in COUNTED.items()}
-        waiting = await _in_time(pending(None)) if amounts["running"] + amounts["waiting"] else []
+        waiting = (
+            await _in_time(waiting_approvals(request)) if amounts["running"] + amounts["waiting"] else []
+        )
         return page(
             request,
             "overview.html",
