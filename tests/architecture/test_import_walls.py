@@ -19,19 +19,26 @@ TELEMETRY = {"perdure.telemetry", TRACE_CONTEXT}
 ENGINE_CORE = {"perdure.errors", "perdure.streams", "perdure.protocol", TRACE_CONTEXT, "perdure.engine.core"}
 STORAGE = ENGINE_CORE | {"perdure.engine.storage"}
 RUNTIME = STORAGE | TELEMETRY | {"perdure.engine.transport", "perdure.engine.runtime"}
-DOORS = RUNTIME | {"perdure.engine.request_body", "perdure.engine.times", "perdure.stream_answers"}
+ABANDONED = "perdure.abandoned"
+DOORS = RUNTIME | {
+    ABANDONED,
+    "perdure.engine.request_body",
+    "perdure.engine.times",
+    "perdure.stream_answers",
+}
 INGRESS = DOORS | {"perdure.door"}
 INTROSPECTION = "perdure.engine.introspection"
 ENGINE = INGRESS | {INTROSPECTION, "perdure.engine.ingress", "perdure.engine.admin", "perdure.engine"}
 AGENTS = TELEMETRY | {"perdure.errors", "perdure.streams", "perdure.durable", "perdure.openai"}
 CLIENT = {"perdure.client"}
 INSPECTION = {"perdure.errors", "perdure.protocol", "perdure.streams", "perdure.client"}
-UI = INSPECTION | {"perdure.inspection"}
+UI = INSPECTION | {ABANDONED, "perdure.inspection"}
 
 ROOMS = {
     "perdure": AGENTS,
     "perdure.__main__": {"perdure.cli"},
     "perdure.errors": set(),
+    ABANDONED: {"perdure.errors"},
     "perdure.streams": {"perdure.errors"},
     "perdure.telemetry": {"perdure.errors", TRACE_CONTEXT},
     TRACE_CONTEXT: set(),

@@ -37,7 +37,7 @@ def sql(
     text = sys.stdin.read() if query == "-" else query
     if not text.strip():
         raise CommandError('the query is empty: write perdure sql "SELECT ..."')
-    found = ask(admin, lambda api: api.query(text))
+    found = ask(admin, lambda api: api.query(text, by_person=True))
     if as_json:
         print_json(found.rows)
     elif as_csv:

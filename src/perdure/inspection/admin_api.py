@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +19,7 @@ _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 # A router's words (the last are our own ingress's), and not the admin API's about an invocation.
 _NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed", "bad path")
 _TOO_LARGE = 413
+_OF_A_PAGE = {"x-perdure-page": "1"}
 
 Verb = Literal["cancel", "kill", "pause", "resume", "purge", "purge-journal", "restart-as-new"]
 AsgiApp = Any
@@ -139,9 +140,13 @@ class AdminApi:
             *(Changed(each["invocation_id"], None, each["error"]) for each in answer["failed"]),
         ]
 
-    async def query(self, sql: str) -> Rows:
-        """The rows of a SQL query: see docs/guide/sql.md for the tables."""
-        told = await self.request("POST", "/query", body={"query": sql}, expected="rows")
+    async def query(self, sql: str, *, by_person: bool = False) -> Rows:
+        """The rows of a SQL query: see docs/guide/sql.md for the tables.
+
+        by_person: it is one that a person wrote, and may be heavy: it waits its turn, and pages do not.
+        """
+        headers = {} if by_person else _OF_A_PAGE
+        told = await self.request("POST", "/query", body={"query": sql}, headers=headers, expected="rows")
         rows = told["rows"]
         in_rows = dict.fromkeys(name for row in rows for name in row)  # restate-server tells no others
         return Rows(told.get("columns") or list(in_rows), rows)
@@ -190,13 +195,14 @@ class AdminApi:
         query: Mapping[str, str] | None = None,
         body: object = None,
         *,
+        headers: Mapping[str, str] = MappingProxyType({}),
         expected: str | None = None,
     ) -> Any:
         """The JSON of the answer, {} for an empty one. expected: a field that it has if it is an engine's."""
         content = None if body is None else json.dumps(body).encode()
         try:
             response = await self._http.request(
-                method, self.url + path, params=dict(query or {}), content=content
+                method, self.url + path, params=dict(query or {}), content=content, headers=headers
             )
         except httpx2.TransportError as error:
             raise EngineUnreachable(

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from perdure.abandoned import unless_abandoned
 from perdure.errors import RequestError
 from perdure.inspection.admin_api import AdminApi, Rows
 from perdure.ui.pages import page
@@ -82,7 +83,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
     async def sql(request: Request) -> Response:
         query = request.query_params.get("query", "").replace("\r\n", "\n").strip()
         tables = asyncio.create_task(_tables(api))
-        result, problem = await _run(api, query) if query and _is_meant(request) else (None, None)
+        result, problem = await _run(request, api, query) if query and _is_meant(request) else (None, None)
         return page(
             request,
             "sql.html",
@@ -98,7 +99,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
     async def download(request: Request) -> Response:
         if not _is_meant(request):
             raise RequestError(403, "a page of another site asks for this download")
-        rows = await api.query(request.query_params.get("query", ""))
+        asked = api.query(request.query_params.get("query", ""), by_person=True)
+        rows = await unless_abandoned(request, asked)
         wanted = request.query_params.get("format")
         if wanted not in ("csv", "json"):
             raise RequestError(400, "format: csv or json")
@@ -125,11 +127,11 @@ async def _tables(api: AdminApi) -> dict[str, list[tuple[str, str]]]:
     return tables
 
 
-async def _run(api: AdminApi, query: str) -> tuple[Result | None, str | None]:
+async def _run(request: Request, api: AdminApi, query: str) -> tuple[Result | None, str | None]:
     """The result, or what the engine says is wrong with it."""
     began = time.perf_counter()
     try:
-        told = await api.query(query)
+        told = await unless_abandoned(request, api.query(query, by_person=True))
     except RequestError as error:
         return None, error.message
     took_s = time.perf_counter() - began

@@ -17,6 +17,7 @@ import restate
 
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.errors import RequestError
+from perdure.inspection.admin_api import AdminApi
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +143,22 @@ async def test_the_engine_goes_on_while_queries_run_and_ends_them_when_it_stops(
         await engine.server.__aexit__()
         for answer in await asyncio.gather(*endless):
             assert (answer.status_code, answer.json()["message"]) == (503, "the engine is stopping")
+
+
+async def test_heavy_queries_of_people_leave_the_pages_a_place(start_engine) -> None:
+    async with start_engine(service) as engine, AdminApi(engine.server.admin_url) as api:
+        await ask(engine.admin, "SELECT 1")
+        heavy = [asyncio.create_task(api.query(ENDLESS, by_person=True)) for _ in range(3)]
+        heavy += [asyncio.create_task(ask(engine.admin, ENDLESS)) for _ in range(3)]
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                assert (await api.query("SELECT 1 AS one")).rows == [{"one": 1}]
+        assert not any(task.done() for task in heavy)
+        for task in heavy:
+            task.cancel()
+        await asyncio.gather(*heavy, return_exceptions=True)
+        async with asyncio.timeout(10):
+            assert (await ask(engine.admin, "SELECT 1 AS one")).content == ONE, "who left gave up its turn"
 
 
 async def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path, start_engine) -> None:

@@ -7,11 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from perdure.abandoned import unless_abandoned
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.request_body import read_body
 from perdure.errors import RequestError
 
 QUERY_BYTES_MAX = 4 * 1024 * 1024
+PAGE_HEADER = "x-perdure-page"
+"""Who sends it asks for what a page shows, little and often."""
 
 
 class _Query(BaseModel):
@@ -28,7 +31,9 @@ def query_route(queries: QueryProcesses) -> Route:
         except ValidationError:
             raise RequestError(400, 'the body must be JSON: {"query": "SELECT ..."}') from None
         as_json = "application/json" in request.headers.get("accept", "")
-        body = await queries.run(asked.query, as_json=as_json)
+        by_person = PAGE_HEADER not in request.headers
+        answer = queries.run(asked.query, as_json=as_json, by_person=by_person)
+        body = await unless_abandoned(request, answer)
         return Response(
             body, media_type="application/json" if as_json else "application/vnd.apache.arrow.stream"
         )

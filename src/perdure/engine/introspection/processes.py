@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from perdure.errors import RequestError
 
 PROCESSES_MAX = 2
+OF_PEOPLE_MAX = 1
+"""Of them; what a person asks may be heavy, and must not keep pages waiting that ask for little and often."""
 TIME_LIMIT_S = 30.0
 TIMED_OUT = 124
 """Exit code of a process whose query took too long."""
@@ -36,6 +39,7 @@ class QueryProcesses:
         self._time_limit_s = time_limit_s
         self._idle_s = idle_s
         self._turn = asyncio.Semaphore(PROCESSES_MAX)
+        self._turn_of_people = asyncio.Semaphore(OF_PEOPLE_MAX)
         self._idle: list[asyncio.subprocess.Process] = []
         self._all: set[asyncio.subprocess.Process] = set()
         self._expiry: asyncio.TimerHandle | None = None
@@ -57,14 +61,14 @@ class QueryProcesses:
         for process in list(self._all):
             self._end(process)
 
-    async def run(self, sql: str, *, as_json: bool) -> bytes:
-        """The result of a query, as JSON rows or as an Arrow stream.
+    async def run(self, sql: str, *, as_json: bool, by_person: bool = True) -> bytes:
+        """The result of a query, as JSON rows or as an Arrow stream. by_person: see OF_PEOPLE_MAX.
 
         Raises:
             RequestError: 400 for what is wrong with the query, and when it takes too long; 503 once `stop`
                 was called; 500 for the rest.
         """
-        async with self._turn:
+        async with self._turn_of_people if by_person else nullcontext(), self._turn:
             if self._stopped:
                 raise _stopping()
             self._cancel_expiry()
