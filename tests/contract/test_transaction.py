@@ -129,6 +129,17 @@ def test_a_long_entry_is_as_any_other(store: Store) -> None:
     assert store.journal("a") == [an_entry(7), long]
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 3_000_000])
+def test_a_long_result_is_as_any_other(store: Store, size: int) -> None:
+    ended = replace(an_invocation(status=Status.COMPLETED), result=Success(b"x" * size))
+    store.transact(lambda: store.put_invocation(ended))
+    assert store.invocation("a") == ended
+    store.transact(lambda: store.delete_invocation("a"))
+    short = replace(ended, result=Success(b"x" * 65_536))
+    store.transact(lambda: store.put_invocation(short))
+    assert store.invocation("a") == short
+
+
 def test_a_journal_may_begin_before_its_invocation_is_put(store: Store) -> None:
     def work() -> None:
         store.append("a", an_entry(0))

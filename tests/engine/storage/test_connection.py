@@ -136,9 +136,9 @@ def test_a_new_directory_is_made_with_its_parents_and_gets_the_newest_format(tmp
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         assert [name for (name,) in names] == sorted(
             [
-                *("deployment", "invocation", "journal", "journal_whole", "timer", "waiter"),
+                *("deployment", "invocation", "journal", "journal_whole", "result_whole", "timer", "waiter"),
                 *("lock", "inbox", "state", "promise", "promise_waiter", "attempt_failure"),
-                *("stream_event", "stream_source"),
+                *("stream_event", "stream_source", "awakeable"),
             ]
         )
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from perdure.engine.core.model import Failure, Invocation, Status, Success, Target
 from perdure.engine.storage.connection import FILE_NAME
-from perdure.engine.storage.invocation_list import STATES, Listed, Position, Wanted, counts, page
+from perdure.engine.storage.invocation_list import (
+    STATES,
+    VALUE_BYTES_MAX,
+    Listed,
+    Position,
+    Wanted,
+    counts,
+    page,
+)
+from perdure.engine.storage.invocations import RESULT_BYTES_MAX
 from perdure.engine.storage.read_only import read_only
 from perdure.engine.storage.sqlite_store import SqliteStore
 from perdure.errors import RequestError, StoreFailed
@@ -174,7 +183,22 @@ def test_no_filter_reads_a_row_that_is_not_shown_or_sorts_what_it_found(
 
     with SqliteStore.open(tmp_path):
         found = read_only(tmp_path / FILE_NAME, plans)
-    on_the_table = [plan for plan in found if "invocation" in plan]
+    on_the_table = [plan for plan in found if " invocation USING" in plan]
     assert on_the_table
+    assert "SEARCH i USING PRIMARY KEY (id=?)" in found
     assert all("COVERING INDEX invocation_by_" in plan for plan in on_the_table), found
     assert not [plan for plan in found if "TEMP B-TREE" in plan]
+
+
+def test_of_a_long_result_a_list_reads_the_beginning(tmp_path: Path) -> None:
+    ended = Invocation("a", Target("S", "h"), Status.COMPLETED, 1, 1, result=Success(b"x" * 3_000_000))
+
+    def in_the_row(file: sqlite3.Connection) -> int:
+        (size,) = file.execute("SELECT length(result_value) FROM invocation").fetchone()
+        return int(size)
+
+    with SqliteStore.open(tmp_path) as store:
+        store.transact(lambda: store.put_invocation(ended))
+        ((listed, _, _),) = read_only(tmp_path / FILE_NAME, lambda file: page(file, Wanted(), 10))
+        assert listed.result == Success(b"x" * VALUE_BYTES_MAX)
+        assert read_only(tmp_path / FILE_NAME, in_the_row) == RESULT_BYTES_MAX

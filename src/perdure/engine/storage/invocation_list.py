@@ -6,10 +6,11 @@ some milliseconds for each 10,000 invocations, and for `read_only`, not for the 
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perdure.engine.core.model import Invocation, Status, Target
 from perdure.engine.storage.invocations import COLUMNS, decode_invocation
@@ -22,9 +23,16 @@ VALUE_BYTES_MAX = 8_000
 
 _TARGET = "iif(key = '', service || '/' || handler, service || '/' || key || '/' || handler)"
 _OF_ID = re.compile("[0-9A-Za-z_]+")
-_RESULT_CUT = f"substr(result_value, 1, {VALUE_BYTES_MAX})"
-_SELECTED = ", ".join(_RESULT_CUT if name == "result_value" else name for name in COLUMNS)
-_JOURNAL_LENGTH = "(SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = invocation.id)"
+_COLUMNS = ", ".join(
+    f"substr(i.{name}, 1, {VALUE_BYTES_MAX})" if name == "result_value" else f"i.{name}" for name in COLUMNS
+)
+_FETCH = (
+    f"SELECT {_COLUMNS}, "
+    "(SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = i.id), "
+    "c.service, c.handler, c.key "
+    "FROM json_each(?) AS wanted JOIN invocation i ON i.id = wanted.value "
+    "LEFT JOIN invocation c ON c.id = i.caller_id"
+)
 
 
 class Position(NamedTuple):
@@ -72,14 +80,14 @@ def page(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> list[Lis
 
 def fetch(connection: sqlite3.Connection, ids: list[str]) -> list[Listed]:
     """Those of these ids that are kept, in this order."""
-    listed: list[Listed] = []
-    for invocation_id in ids:
-        query = f"SELECT {_SELECTED}, {_JOURNAL_LENGTH} FROM invocation WHERE id = ?"
-        row = connection.execute(query, (invocation_id,)).fetchone()
-        if row is not None:
-            invocation = decode_invocation(row[:-1])
-            listed.append(Listed(invocation, row[-1], _target(connection, invocation.caller_id)))
-    return listed
+    rows = {row[0]: row for row in connection.execute(_FETCH, (json.dumps(ids),))}
+    return [_listed(rows[each]) for each in ids if each in rows]
+
+
+def _listed(row: tuple[Any, ...]) -> Listed:
+    *columns, journal_length, service, handler, key = row
+    caller = None if service is None else Target(service, handler, key)
+    return Listed(decode_invocation(columns), journal_length, caller)
 
 
 def counts(connection: sqlite3.Connection, wanted: Wanted, count_max: int) -> dict[str, int]:
@@ -96,14 +104,6 @@ def _count(connection: sqlite3.Connection, wanted: Wanted, count_max: int) -> in
     query = f"SELECT 1 FROM invocation INDEXED BY invocation_by_status {where} LIMIT ?"
     (found,) = connection.execute(f"SELECT count(*) FROM ({query})", (*values, count_max)).fetchone()
     return int(found)
-
-
-def _target(connection: sqlite3.Connection, invocation_id: str | None) -> Target | None:
-    if invocation_id is None:
-        return None
-    query = "SELECT service, handler, key FROM invocation WHERE id = ?"
-    row = connection.execute(query, (invocation_id,)).fetchone()
-    return Target(*row) if row else None
 
 
 def _positions(connection: sqlite3.Connection, wanted: Wanted, index: str, limit: int) -> list[Position]:

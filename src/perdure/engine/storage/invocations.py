@@ -1,14 +1,18 @@
-"""Table `invocation`. Running invocations are kept in memory too: every step of theirs asks for them."""
+"""Tables `invocation` and `result_whole`.
+
+Running invocations are kept in memory too: every step of theirs asks for them. Of a long result, `invocation`
+has the beginning, which lists show, for the reason for which `journal` has excerpts.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from perdure.engine.core.model import Failure, Invocation, Problem, Status, Target
+from perdure.engine.core.model import Failure, Invocation, Problem, Status, Success, Target
 from perdure.engine.storage.results import decode_result, encode_result
 
 COLUMNS = (
@@ -32,6 +36,10 @@ _PUT = (
 )
 _GET = f"SELECT {_SELECTED} FROM invocation WHERE id = ?"
 
+RESULT_BYTES_MAX = 64 * 1024
+"""Of a result, in `invocation`: a longer one stands in `result_whole`."""
+_WHOLE = "SELECT value FROM result_whole WHERE invocation_id = ?"
+
 
 class Invocations:
     """Reads and writes of the table."""
@@ -44,10 +52,17 @@ class Invocations:
         if (running := self._running.get(invocation_id)) is not None:
             return running
         row = self._connection.execute(_GET, (invocation_id,)).fetchone()
-        return decode_invocation(row) if row else None
+        return self._whole(decode_invocation(row)) if row else None
 
     def put(self, invocation: Invocation) -> None:
-        self._connection.execute(_PUT, _encode(invocation))
+        cut = invocation
+        match invocation.result:
+            case Success(value) if len(value) > RESULT_BYTES_MAX:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO result_whole VALUES (?, ?)", (invocation.id, value)
+                )
+                cut = replace(invocation, result=Success(value[:RESULT_BYTES_MAX]))
+        self._connection.execute(_PUT, _encode(cut))
         if invocation.status is Status.RUNNING:
             self._running[invocation.id] = invocation
         else:
@@ -55,6 +70,7 @@ class Invocations:
 
     def delete(self, invocation_id: str) -> None:
         self._connection.execute("DELETE FROM invocation WHERE id = ?", (invocation_id,))
+        self._connection.execute("DELETE FROM result_whole WHERE invocation_id = ?", (invocation_id,))
         self._running.pop(invocation_id, None)
 
     def is_running(self, invocation_id: str) -> bool:
@@ -79,7 +95,14 @@ class Invocations:
         query = f"SELECT {_SELECTED} FROM invocation {condition} ORDER BY created_at_ms DESC, id DESC LIMIT ?"
         values = [value for value in (status, service) if value]
         for row in self._connection.execute(query, (*values, limit)):
-            yield decode_invocation(row)
+            yield self._whole(decode_invocation(row))
+
+    def _whole(self, found: Invocation) -> Invocation:
+        match found.result:
+            case Success(value) if len(value) == RESULT_BYTES_MAX:
+                whole = self._connection.execute(_WHOLE, (found.id,)).fetchone()
+                return replace(found, result=Success(whole[0])) if whole else found
+        return found
 
 
 def _encode(invocation: Invocation) -> tuple[object, ...]:

@@ -173,7 +173,7 @@ _STEPS: tuple[_Step, ...] = (
     CREATE INDEX invocation_by_status
         ON invocation (status, failed, created_at_ms DESC, id DESC, service, key, handler, idempotency_key);
     """,
-    # Long entries of before stay as they are.
+    # What is long already stays as it is.
     """
     ALTER TABLE journal ADD COLUMN cut TEXT;   -- JSON, for an excerpt: whole sizes of the fields that are cut
     CREATE TABLE journal_whole (    -- the entries of which `journal` has an excerpt
@@ -181,6 +181,10 @@ _STEPS: tuple[_Step, ...] = (
         position INTEGER NOT NULL,
         payload BLOB NOT NULL,
         UNIQUE (invocation_id, position)
+    );
+    CREATE TABLE result_whole (     -- of the invocations whose `result_value` is the beginning of a long one
+        invocation_id TEXT NOT NULL UNIQUE,
+        value BLOB NOT NULL
     );
     """,
     awakeables.build,
