@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from free_port import free_port
@@ -12,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from perdure.engine.runtime.options import EngineOptions
+from perdure.engine.server import EngineServer
 from perdure.errors import CommandError, EngineUnreachable, RequestError
 from perdure.inspection.admin_api import AdminApi
 
@@ -45,6 +48,21 @@ async def test_services_and_their_handlers(office: Office) -> None:
     assert deployment.sdk.startswith("restate-sdk-python/")
     document = await office.api.openapi("Clerk")
     assert any(path.endswith("/Clerk/greet") for path in document["paths"])
+
+
+async def test_an_engine_that_was_away_may_come_back_as_another_one(tmp_path: Path) -> None:
+    admin = f"127.0.0.1:{free_port()}"
+
+    def engine(name: str) -> EngineServer:
+        return EngineServer(EngineOptions(tmp_path / name, ingress=f"127.0.0.1:{free_port()}", admin=admin))
+
+    async with AdminApi(admin) as api:
+        async with engine("a") as first:
+            assert (await api.about()).ingress_url == first.ingress_url
+        with pytest.raises(EngineUnreachable):
+            await api.services()
+        async with engine("b") as second:
+            assert (await api.about()).ingress_url == second.ingress_url != first.ingress_url
 
 
 async def test_what_is_not_there_is_the_engines_own_word(office: Office) -> None:

@@ -82,7 +82,7 @@ class AdminApi:
         await self._http.aclose()
 
     async def about(self) -> About:
-        """Asked once: what is at an address does not change while we look at it."""
+        """Asked once, and again when it was away: it may have come back as another one."""
         if self._about is None:
             told = await self.request("GET", "/version", expected="ingress_endpoint")
             self._about = About(
@@ -205,6 +205,7 @@ class AdminApi:
                 method, self.url + path, params=dict(query or {}), content=content, headers=headers
             )
         except httpx2.TransportError as error:
+            self._about = None
             raise EngineUnreachable(
                 f"cannot reach the engine's admin API at {self.url}: is `perdure up` running?"
             ) from error

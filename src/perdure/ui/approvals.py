@@ -65,6 +65,17 @@ def routes(api: AdminApi) -> list[BaseRoute]:
 
         return await act(request, fields, decided)
 
+    async def decided(request: Request) -> Response:
+        """What became of one, for those who show it elsewhere; nothing while it waits."""
+        found = await approvals.find(api, request.path_params["id"])
+        is_over = found is not None and found.status != "pending"
+        return _page(
+            request,
+            "approvals_decided.html",
+            id=request.path_params["id"],
+            approval=found if is_over else None,
+        )
+
     async def arguments(request: Request) -> Response:
         """All of them, as they are in the journal."""
         found = await approvals.find(api, request.path_params["id"])
@@ -89,6 +100,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         Route("/approvals/name", remember_name, methods=["POST"]),
         Route("/approvals/{id}", decide, methods=["POST"]),
         Route("/approvals/{id}/arguments", arguments),
+        Route("/approvals/{id}/decided", decided),
     ]
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from perdure.errors import EngineUnreachable, RequestError
+from perdure.ui.gone import NoSuchInvocation, no_such_invocation
 from perdure.ui.pages import page
 
 UNREACHABLE = 503
@@ -29,6 +30,7 @@ async def _no_such_page(request: Request, error: Exception) -> Response:
 
 FAILURE_PAGES: dict[object, ExceptionHandler] = {
     EngineUnreachable: _engine_unreachable,
+    NoSuchInvocation: no_such_invocation,
     RequestError: _refused,
     HTTPException: _no_such_page,
 }

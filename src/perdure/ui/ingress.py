@@ -16,7 +16,7 @@ class Ingress:
 
     def __init__(self, api: AdminApi) -> None:
         self._api = api
-        self._client: Client | None = None
+        self._client: tuple[str, Client] | None = None
 
     async def url(self) -> str:
         """Raises EngineUnreachable."""
@@ -28,13 +28,13 @@ class Ingress:
 
     async def client(self) -> Client:
         """It keeps no idle connection, so nobody has to close it. Raises EngineUnreachable."""
-        if self._client is None:
-            url = await self.url()
+        url = await self.url()
+        if self._client is None or self._client[0] != url:  # an engine may come back as another one
             http = httpx2.AsyncClient(
                 limits=httpx2.Limits(max_keepalive_connections=0),
                 verify=url.startswith(
                     "https:"
                 ),  # to read the certificates takes long, and is for those alone
             )
-            self._client = Client(url, http=http, backoff=_BACKOFF)
-        return self._client
+            self._client = url, Client(url, http=http, backoff=_BACKOFF)
+        return self._client[1]

@@ -21,6 +21,7 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.journal import failures, journal
 from perdure.inspection.records import AttemptFailure, Invocation, Journal
 from perdure.ui import invocation_actions, invocation_step, invocation_stream
+from perdure.ui.gone import of_kept
 from perdure.ui.invocation_actions import actions_of
 from perdure.ui.invocation_rows import Rows, rows_of
 from perdure.ui.invocation_summary import summary
@@ -34,7 +35,7 @@ BEFORE_ENTRIES = 200
 
 def routes(api: AdminApi) -> list[BaseRoute]:
     async def invocation(request: Request) -> Response:
-        one, first = await asyncio.gather(_invocation(request), _first(request))
+        one, first = await _one_and_first(request)
         part = _part(one, first, first, 0)
         is_small = first.next is None
         return page(
@@ -53,7 +54,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         return page(request, "invocation_facts.html", invocation=one, actions=actions_of(one))
 
     async def told(request: Request) -> Response:
-        one, first = await asyncio.gather(_invocation(request), _first(request))
+        one, first = await _one_and_first(request)
         return page(
             request,
             "invocation_told.html",
@@ -74,10 +75,16 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         return page(request, "invocation_rows.html", invocation=one, part=part)
 
     async def _invocation(request: Request) -> Invocation:
-        return await invocation_list.invocation(api, request.path_params["id"])
+        invocation_id = request.path_params["id"]
+        return await of_kept(invocation_id, invocation_list.invocation(api, invocation_id))
 
-    async def _first(request: Request) -> Journal:
-        return await journal(api, request.path_params["id"], 0, PAGE_STEPS)
+    async def _one_and_first(request: Request) -> tuple[Invocation, Journal]:
+        invocation_id = request.path_params["id"]
+        one, first = (
+            invocation_list.invocation(api, invocation_id),
+            journal(api, invocation_id, 0, PAGE_STEPS),
+        )
+        return await of_kept(invocation_id, asyncio.gather(one, first))
 
     async def _from(one: Invocation, start: int, *, is_tail: bool) -> Part:
         begin = max(start - BEFORE_ENTRIES, 0)

@@ -19,6 +19,7 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.journal import journal, step
 from perdure.inspection.records import Invocation, Step
 from perdure.inspection.step_content import ApprovalAsked, ModelCall, Plain, ToolCall, ToolResult, read
+from perdure.ui.gone import of_kept
 from perdure.ui.invocation_actions import restarts_at
 from perdure.ui.invocation_row import Row
 from perdure.ui.invocation_rows import rows_of
@@ -61,7 +62,7 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         """
         invocation_id, index = request.path_params["id"], request.path_params["index"]
         one, found, asked = await asyncio.gather(
-            invocation_list.invocation(api, invocation_id),
+            of_kept(invocation_id, invocation_list.invocation(api, invocation_id)),
             _step(api, invocation_id, index),
             _asked(api, invocation_id, request.query_params),
         )

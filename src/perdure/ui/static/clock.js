@@ -20,6 +20,7 @@ function ago(ms) {
 export function tell(root = document) {
   for (const time of root.querySelectorAll("time[data-clock]")) time.textContent = CLOCK.format(new Date(time.dateTime));
   for (const time of root.querySelectorAll("time[data-ago], time[data-since]")) {
+    if (time.hasAttribute("data-since") && "gone" in document.documentElement.dataset) continue; // nothing lasts there
     const at = new Date(time.dateTime);
     const ms = Date.now() - at;
     const text = time.hasAttribute("data-ago") ? ago(ms) : duration(ms);

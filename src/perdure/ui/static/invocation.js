@@ -19,13 +19,16 @@ async function open(details) {
     drawTimeLine();
   } catch (error) {
     delete inside.dataset.loaded;
-    inside.textContent = `This step could not be read: ${error.message}. Close and open it to try again.`;
+    const why = document.createElement("p");
+    why.textContent = error.isGone ? "This step is no longer kept." : `This step could not be read: ${error.message}. Close and open it to try again.`;
+    inside.replaceChildren(why);
+    if (error.isGone) refresh();
   }
 }
 
 async function textOf(url, options = {}) {
   const answer = await fetch(url, { ...options, headers: LIVE });
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`status ${answer.status}`), { isGone: answer.status === 404 });
   return answer.text();
 }
 
@@ -100,8 +103,9 @@ document.addEventListener("live:changed", ({ target }) => {
   if (target.id !== "invocation-status") return;
   const told = JSON.stringify({ ...statusOf() });
   if (told === known) return;
-  const { status } = JSON.parse(known);
+  const { status, entries } = JSON.parse(known);
   known = told;
+  if (Number(statusOf().entries) < Number(entries)) return location.reload(); // its journal was purged
   if (status !== statusOf().status) refresh(); // the result, say, or a failed attempt
   void follow();
   listen();
@@ -143,4 +147,5 @@ function watchMore() {
 drawTimeLine();
 watchMore();
 listen();
-setInterval(() => isOver() || document.hidden || drawTimeLine(), 1000);
+const isStill = () => isOver() || document.hidden || "gone" in document.documentElement.dataset;
+setInterval(() => isStill() || drawTimeLine(), 1000);

@@ -6,6 +6,9 @@
 //   data-reload   the whole page is loaded anew as soon as the URL answers
 //
 // "live:changed" is dispatched on a section that has changed, and bubbles. refresh() fetches all of them now.
+//
+// Where what a page is about is gone, its URL is answered with 404 and words for it, [data-gone]: they are shown above
+// what was there. It is asked for now and then: ids that are derived come back, and then the page is loaded anew.
 import { morph } from "./morph.js";
 
 const HEADER = { "X-Perdure-Live": "1" };
@@ -35,7 +38,7 @@ async function follow(url, atOnce) {
   for (let first = atOnce; ; first = false) {
     const everyMs = Math.min(...sectionsOf(url).map((section) => Number(section.dataset.everyMs) || 2000));
     if (!Number.isFinite(everyMs)) break;
-    if (!first) await pause(url, failures ? Math.min(everyMs * 2 ** failures, PAUSE_MAX_MS) : everyMs);
+    if (!first) await pause(url, lost.has(url) ? PAUSE_MAX_MS : failures ? Math.min(everyMs * 2 ** failures, PAUSE_MAX_MS) : everyMs);
     await shown();
     try {
       const headers = etag ? { ...HEADER, "If-None-Match": etag } : HEADER;
@@ -43,9 +46,11 @@ async function follow(url, atOnce) {
       if (answer.status >= 500) throw new Error(`status ${answer.status}`);
       failures = 0;
       reachable(url);
+      if (answer.status === 404) gone(url, await parsed(answer));
+      else if (lost.has(url) && answer.ok) return location.reload();
       if (answer.status === 200 && answer.headers.get("etag") !== etag) {
         etag = answer.headers.get("etag");
-        show(url, new DOMParser().parseFromString(await answer.text(), "text/html"));
+        show(url, await parsed(answer));
       }
     } catch {
       failures += 1;
@@ -54,6 +59,10 @@ async function follow(url, atOnce) {
   }
   following.delete(url);
   reachable(url);
+}
+
+async function parsed(answer) {
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
 function show(url, fresh) {
@@ -84,6 +93,18 @@ function pause(url, ms) {
 function shown() {
   if (!document.hidden) return Promise.resolve();
   return new Promise((done) => document.addEventListener("visibilitychange", () => done(), { once: true }));
+}
+
+const lost = new Set(); // URLs whose subject is gone
+
+function gone(url, fresh) {
+  const words = fresh.querySelector("[data-gone]");
+  if (!words || lost.has(url)) return;
+  lost.add(url);
+  document.documentElement.dataset.gone = "";
+  const note = document.getElementById("gone");
+  note.replaceChildren(...words.childNodes);
+  note.hidden = false;
 }
 
 const silent = new Set(); // URLs that do not answer

@@ -1,5 +1,6 @@
 // A run that is watched: an element with data-watch is filled from that URL as the run goes on. What comes is HTML:
 // each part of the transcript anew when it has changed, and the order of all parts.
+import { followAll } from "./live.js";
 import { morph } from "./morph.js";
 
 const COME_BACK_MS = 1_000;
@@ -37,6 +38,7 @@ function show(element, { parts, order, activity, missing, hidden }) {
   const follows = atTheEnd();
   const list = element.querySelector("[data-parts]");
   for (const { id, html } of parts) put(list, id, html);
+  followAll(); // a question that is open says when somebody else has decided it
   const wanted = new Set(order);
   for (const part of [...list.children]) if (!wanted.has(part.dataset.part)) part.remove();
   say(element, activity);
