@@ -81,13 +81,17 @@ async def test_the_payments_of_the_guide_on_effects(bank: str) -> None:
 
 async def test_the_researcher_of_the_guide_on_budgets() -> None:
     class NamedModel(ScriptedModel):
-        model = "gpt-5-mini"  # a call of 10 + 5 tokens costs 0.0000125 USD
+        model = "gpt-5-mini"  # nobody knows whose
 
-    (source,) = blocks("budgets.md")
+    source, prices = blocks("budgets.md")
     names: dict[str, Any] = {}
     exec(compile(source, "budgets.md", "exec"), names)
+    exec(compile(prices, "budgets.md", "exec"), names)
     names["researcher"].model = NamedModel(["42"])
     async with harness(restate.app([names["service"]]), always_replay=True) as h:
+        with pytest.raises(restate.TerminalError, match="there is no price for model 'gpt-5-mini'"):
+            await h.call("Research/ask", "Well?")
+        names["LIMIT"] = names["OURS"]
         assert await h.call("Research/ask", "Well?") == "42 (0.0000 USD)"
         names["LIMIT"] = type(names["LIMIT"])(budget=names["Budget"](calls=0))
         stopped = await h.call("Research/ask", "Again?")

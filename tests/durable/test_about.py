@@ -57,7 +57,7 @@ async def test_a_fact_may_follow_from_the_result_and_a_failed_try_has_the_others
         return {"tokens": 7}
 
     async def main() -> Any:
-        with about(who="me", cost=lambda result: result["tokens"] * 2, nothing=lambda _: None, none=None):
+        with about(lambda result: {"cost": result["tokens"] * 2, "nothing": None}, who="me", none=None):
             return await step("flaky", flaky, retry=RetryPolicy(initial_delay_ms=1))
 
     server = serve(main)

@@ -14,7 +14,7 @@ import restate
 from journal_server import JournalServer, app_of, serve, value_of
 
 from perdure import Happened, NotHappened, RetryPolicy, durable, effect, idempotency_key, step
-from perdure.durable.step import counting_repeats
+from perdure.durable.step import Ended, noting_tries
 from perdure.errors import EffectUnknown, NotDurable
 from perdure.protocol.messages import MessageType
 
@@ -316,18 +316,18 @@ async def test_a_cancelled_invocation_undoes_what_it_pushed_before_and_after_the
 
 async def test_a_step_that_an_earlier_attempt_began_is_marked_in_the_journal() -> None:
     bank = Bank()
-    counts: list[dict[str, int]] = []
+    noted: list[Ended] = []
 
     async def main() -> None:
-        with counting_repeats() as counted:
+        with noting_tries() as tries:
             await step("first", bank.pay)
             await step("second", bank.pay)
-        counts.append(counted)
+        noted.extend(tries)
 
     server = JournalServer(app_of(main), "/invoke/Durable/main", request=b"")
     await lose_an_attempt_while_it_pays(server, bank)
     server.suspend_always = True
     await server.run()
-    assert counts == [{"first": 1}]
+    assert noted == [Ended("first", True, {}), Ended("second", False, {})]
     completions = server.entries(MessageType.RUN_COMPLETION)
     assert [json.loads(c.value.content).get("again", False) for c in completions] == [True, False]

@@ -18,7 +18,6 @@ from agents import (
     set_tracing_disabled,
 )
 from journal_server import JournalServer, value_of
-from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
 from perdure import Budget, BudgetExceeded, DurableOptions, DurableRunner, Price, durable_tool, spent
 from perdure.errors import NotDurable
@@ -109,21 +108,6 @@ async def test_within_its_budget_a_run_ends_as_without() -> None:
     agent = Agent(name="A", tools=[lookup], model=NamedModel([ToolCall("lookup"), "done"]))
     budget = Budget(tokens=1000, usd=1, calls=10, prices=PRICES)
     assert value_of(await asked(running(agent, budget), suspend_always=True).run()) == ["done", 2, 30, 0.12]
-
-
-def test_cached_input_has_its_own_price() -> None:
-    usage = Usage(
-        requests=1,
-        input_tokens=1_000_000,
-        input_tokens_details=InputTokensDetails.model_validate(
-            {"cached_tokens": 400_000, "cache_write_tokens": 0}
-        ),
-        output_tokens=100_000,
-        output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
-        total_tokens=1_100_000,
-    )
-    assert Price(input=1.0, cached_input=0.1, output=10.0).of(usage) == pytest.approx(0.6 + 0.04 + 1.0)
-    assert Price(input=1.0, output=10.0).of(usage) == pytest.approx(1.0 + 1.0)
 
 
 # ---- who shares it

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import uvicorn
 from agents import OpenAIResponsesModel
 from free_port import free_port
@@ -213,6 +214,18 @@ async def served(api: ModelApi) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
+
+
+class ServedAt(httpx2.AsyncHTTPTransport):
+    """Carries to that base URL what is sent to a provider."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = httpx2.URL(url)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(scheme=self._url.scheme, host=self._url.host, port=self._url.port)
+        return await super().handle_async_request(request)
 
 
 COMPLETION: dict[str, Any] = {

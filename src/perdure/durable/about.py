@@ -1,8 +1,8 @@
 """What readers of the journal are told about a step, beside its outcome: for whom it was made, what it cost.
 
-Facts are for people and their tools. They are settled when the step is issued, on the deterministic loop,
-and written with its outcome. Nothing reads them in a replay and nothing compares them, so new ones may come
-at any time without breaking an invocation in flight.
+Facts are told once, with the outcome, and stay as they were told: a replay makes none anew and compares none
+with the code of today. So new ones may come at any time without breaking an invocation in flight. Code on the
+loop may read back what the journal holds (`perdure.durable.step.noting_tries`).
 """
 
 from __future__ import annotations
@@ -10,46 +10,56 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.durable.values import Json
 
-OfResult = Callable[[Any], Json]
-"""Makes a fact of what a step returned; None if there is nothing to tell."""
+OfResult = Callable[[Any], Mapping[str, Json]]
+"""Makes facts of what a step returned. Called in its process, once: it may look at the world."""
 
-_facts: contextvars.ContextVar[Mapping[str, Json | OfResult]] = contextvars.ContextVar(
-    "perdure_facts", default=MappingProxyType({})
-)
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """settled: known when the step is issued. of_result: makes more when it has ended. None tells nothing."""
+
+    settled: Mapping[str, Json] = field(default_factory=dict)
+    of_result: tuple[OfResult, ...] = ()
+
+    def beside_result(self, result: object) -> dict[str, Json]:
+        """What stands beside the outcome of a step that returned `result`."""
+        facts = dict(self.settled)
+        for more in self.of_result:
+            facts |= more(result)
+        return _beside(facts)
+
+    def beside_failure(self) -> dict[str, Json]:
+        """What stands beside the outcome of a step that raised."""
+        return _beside(self.settled)
+
+
+_NONE = Facts()
+_facts: contextvars.ContextVar[Facts] = contextvars.ContextVar("perdure_facts", default=_NONE)
 
 
 @contextmanager
-def about(**facts: Json | OfResult) -> Iterator[None]:
+def about(*of_result: OfResult, **settled: Json) -> Iterator[None]:
     """Tell readers these facts about each step that is issued in the block, beside those of the blocks
     around it. Of two with the same name the inner one counts.
     """
-    token = _facts.set({**_facts.get(), **facts})
+    outer = _facts.get()
+    token = _facts.set(Facts({**outer.settled, **settled}, (*outer.of_result, *of_result)))
     try:
         yield
     finally:
         _facts.reset(token)
 
 
-def facts() -> Mapping[str, Json | OfResult]:
+def facts() -> Facts:
     """Those that a step would have which was issued now."""
     return _facts.get()
 
 
-def of_result(facts: Mapping[str, Json | OfResult], result: object) -> dict[str, Json]:
-    """What stands beside the outcome of a step that returned `result`."""
-    return _beside({name: fact(result) if callable(fact) else fact for name, fact in facts.items()})
-
-
-def of_failure(facts: Mapping[str, Json | OfResult]) -> dict[str, Json]:
-    """What stands beside the outcome of a step that raised."""
-    return _beside({name: fact for name, fact in facts.items() if not callable(fact)})
-
-
-def _beside(facts: dict[str, Json]) -> dict[str, Json]:
+def _beside(facts: Mapping[str, Json]) -> dict[str, Json]:
     told = {name: fact for name, fact in facts.items() if fact is not None}
     return {"about": told} if told else {}

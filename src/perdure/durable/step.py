@@ -15,8 +15,7 @@ import contextvars
 import inspect
 import json
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
@@ -92,20 +91,31 @@ class Watch(Protocol):
         """Nobody waits for the try any more."""
 
 
-_again: contextvars.ContextVar[Counter[str] | None] = contextvars.ContextVar("perdure_again", default=None)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the journal tells of a try beside its outcome. again: an earlier attempt had begun it and left no
+    result. about: see `perdure.durable.about`.
+    """
+
+    name: str
+    again: bool
+    about: Mapping[str, values.Json]
+
+
+_noted: contextvars.ContextVar[list[Ended] | None] = contextvars.ContextVar("perdure_tries", default=None)
 
 
 @contextmanager
-def counting_repeats() -> Iterator[Counter[str]]:
-    """Count, by name, the tries awaited in the block that were made again: an earlier attempt had begun them
-    and left no result. It may have begun others, of which the journal has not heard.
+def noting_tries() -> Iterator[list[Ended]]:
+    """Note the tries that end while they are awaited in the block. All that is noted is from the journal, so
+    it is the same in every replay. Attempts may have begun tries of which the journal has not heard.
     """
-    counted: Counter[str] = Counter()
-    token = _again.set(counted)
+    noted: list[Ended] = []
+    token = _noted.set(noted)
     try:
-        yield counted
+        yield noted
     finally:
-        _again.reset(token)
+        _noted.reset(token)
 
 
 class Claim(Protocol):
@@ -295,8 +305,8 @@ class Try(Generic[T]):
                 self._watch.end()
         if self._watch is not None and not self._ran_here:
             self._watch.redo(entry.get("changes"))
-        if entry.get("again") and (counted := _again.get()) is not None:
-            counted[self._name] += 1
+        if (noted := _noted.get()) is not None:
+            noted.append(Ended(self._name, bool(entry.get("again")), entry.get("about", {})))
         if self._closure is not None:
             self._context.progressed()
         return entry
@@ -306,7 +316,7 @@ class Try(Generic[T]):
         fails.
         """
         if self._claim is not None and (unknown := self._claim.spend()) is not None:
-            return about.of_failure(self._facts) | {"error": failures.to_json(unknown)}
+            return self._facts.beside_failure() | {"error": failures.to_json(unknown)}
         scope = self._scope = StepScope(self._context, self._name, self.key, self.ordinal, self._attempt)
         span = step_spans.start(self._context, self._name, self.ordinal, self._attempt, self._contextvars)
         self._contextvars.run(scope.enter)
@@ -346,8 +356,8 @@ class Try(Generic[T]):
             error = cancelled
         if error is None:
             # The facts come first, so that who reads only the beginning of a long value has them.
-            return about.of_result(self._facts, closure.result()) | self._success(closure.result())
-        return about.of_failure(self._facts) | self._failure(error)
+            return self._facts.beside_result(closure.result()) | self._success(closure.result())
+        return self._facts.beside_failure() | self._failure(error)
 
     async def _act(self) -> T:
         action = self._action

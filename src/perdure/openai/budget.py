@@ -1,8 +1,9 @@
 """Budgets: what a run may spend on model calls, its nested agents and parallel tools together.
 
 A budget is looked at before each model call, on the deterministic loop, and charged with the usage of the
-journaled answer. So a replay comes to the same sums and the same decisions, and counts nothing twice: what
-was spent is the sum of what the journal holds.
+journaled answer and with what the journal says that it cost. So a replay comes to the same sums and the same
+decisions, whatever prices its process knows, and counts nothing twice: what was spent is the sum of what the
+journal holds.
 
 What the journal cannot hold is a call that was in flight when its process died. The provider may bill it, and
 it is made again. A try that an earlier attempt had begun is marked in the journal (`"again": true`), and
@@ -25,33 +26,18 @@ from restate.extensions import current_context
 
 from perdure.durable import DurableContext, current
 from perdure.durable.about import about
-from perdure.durable.step import counting_repeats, final
+from perdure.durable.step import Ended, final, noting_tries
 from perdure.errors import NotDurable, PerdureError, Unmetered
-
-
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """Of a model, in USD per million tokens. Cached input costs as other input does, if it is not given; what
-    is written to a cache always does.
-    """
-
-    input: float
-    output: float
-    cached_input: float | None = None
-
-    def of(self, usage: Usage) -> float:
-        """What a call costs, in USD."""
-        cached = usage.input_tokens_details.cached_tokens or 0
-        cached_price = self.input if self.cached_input is None else self.cached_input
-        paid = (usage.input_tokens - cached) * self.input + cached * cached_price
-        return (paid + usage.output_tokens * self.output) / 1_000_000
+from perdure.openai import prices
+from perdure.openai.prices import Asked, Price
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What a run may spend. When it is used up, the next model call raises BudgetExceeded.
 
-    tokens: input and output. usd: needs `prices`. calls: model calls that were answered or are in flight.
+    tokens: input and output. usd: by `prices`, or else by the list prices of the models' providers.
+    calls: model calls that were answered or are in flight.
     prices: by the name that the model itself has: "gpt-5"; for LiteLLM, what follows "litellm/".
 
     A call is not begun when the budget is used up; what it costs is known only afterwards. So `calls` is
@@ -68,7 +54,7 @@ class Budget:
 class Spent:
     """What answered model calls cost.
 
-    usd: of the calls whose model has a price. calls_unpriced: of the others.
+    usd: of the calls whose price was known when they were made. calls_unpriced: how many are the others.
     calls_again: tries that had been in flight when an attempt ended, and were made again. At least so many:
         the journal may not have heard of one before its process died.
     tokens_again: what those calls cost when they were made again, which is in `tokens` too. What the lost
@@ -190,26 +176,27 @@ class Metered(Protocol):
 A = TypeVar("A", bound=Metered)
 
 
-async def spend(model: str | None, repeatable: str, call: Callable[[], Awaitable[A]]) -> A:
-    """Await `call()`, a model call on the loop, if no budget is used up, and charge its usage.
+async def spend(asked: Asked, repeatable: str, call: Callable[[], Awaitable[A]]) -> A:
+    """Await `call()`, a model call on the loop, if no budget is used up, and charge what it used and cost.
 
-    model: its name, if it has one. repeatable: the name of the step that the provider bills.
+    repeatable: the name of the step that the provider bills.
 
     Raises BudgetExceeded. Unmetered fails the run: a budget of tokens or USD could not be kept.
     """
     ledgers = (_of_invocation(), *_ledgers.get())
-    price = _price(model, ledgers)
+    price = _price(asked.name, ledgers)
+    if price is None:
+        _require_listed(asked, ledgers)
     for ledger in ledgers:
         ledger.check()
     with ExitStack() as open_calls:
         for ledger in ledgers:
             open_calls.enter_context(ledger.call_in_flight())
-        again = open_calls.enter_context(counting_repeats())
-        open_calls.enter_context(about(model=model, tokens=_tokens, usd=partial(_usd, price)))
+        tries = open_calls.enter_context(noting_tries())
+        open_calls.enter_context(about(partial(_told, asked, price), model=asked.name))
         response = await call()
-    cost = _cost(response.usage, price, again[repeatable])
-    if cost.tokens == 0:
-        _require_usage(model, ledgers)
+    cost = _cost(response.usage, tries, repeatable, price)
+    _require_metered(cost, asked, ledgers)
     for ledger in ledgers:
         ledger.charge(cost)
     return response
@@ -220,52 +207,81 @@ def is_kept() -> bool:
     return bool(_ledgers.get())
 
 
-def _usd(price: Price | None, answer: Any) -> float | None:
-    """What readers are told that a step cost; None if there is no price, or no answer that says its usage."""
-    return None if price is None or _tokens(answer) is None else round(price.of(answer.usage), 9)
-
-
-def _tokens(answer: Any) -> list[int] | None:
-    """What they are told that it used: input and output."""
+def _told(asked: Asked, price: Price | None, answer: Any) -> dict[str, Any]:
+    """What the journal says that a call used and cost; nothing of an answer that does not say its usage."""
     usage = getattr(answer, "usage", None)
     if not isinstance(usage, Usage) or not usage.input_tokens + usage.output_tokens:
-        return None
-    return [usage.input_tokens, usage.output_tokens]
+        return {}
+    tokens = {"tokens": [usage.input_tokens, usage.output_tokens]}
+    if price is not None:
+        return tokens | {"usd": round(price.of(usage), 9)}
+    listed = prices.listed(asked, usage)
+    return tokens if listed is None else tokens | {"usd": listed.usd, "price_list": listed.price_list}
 
 
-def _cost(usage: Usage, price: Price | None, again: int) -> Spent:
+def _cost(usage: Usage, tries: Sequence[Ended], repeatable: str, price: Price | None) -> Spent:
+    """By the journal, never by the list, which may say something else in another process. An answer that had
+    no price when it came costs what the budgets of today's code say.
+    """
+    usd = [made.about["usd"] for made in tries if "usd" in made.about]
+    if not usd and price is not None:
+        usd = [price.of(usage)]
+    again = sum(made.again for made in tries if made.name == repeatable)
     return Spent(
         calls=1,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        usd=0.0 if price is None else price.of(usage),
-        calls_unpriced=int(price is None),
+        usd=sum(usd, 0.0),
+        calls_unpriced=int(not usd),
         calls_again=again,
         tokens_again=usage.input_tokens + usage.output_tokens if again else 0,
     )
 
 
 def _price(model: str | None, ledgers: Sequence[Ledger]) -> Price | None:
-    """By the innermost budget that knows the model. Unmetered if none does, and there is a limit in USD."""
+    """By the innermost budget that knows the model."""
     for ledger in reversed(ledgers):
         if model is not None and (price := ledger.budget.prices.get(model)) is not None:
             return price
-    if any(ledger.budget.usd is not None for ledger in ledgers):
-        known = sorted({name for ledger in ledgers for name in ledger.budget.prices})
-        raise _unmetered(
-            f"a budget is in USD, and there is no price for model {model!r}. Give one: "
-            f"Budget(usd=..., prices={{{model!r}: Price(input=..., output=...)}}), in USD per million "
-            f"tokens. Known: {', '.join(known) or 'none'}"
-        )
     return None
 
 
-def _require_usage(model: str | None, ledgers: Sequence[Ledger]) -> None:
-    if any(ledger.budget.tokens is not None or ledger.budget.usd is not None for ledger in ledgers):
+def _require_listed(asked: Asked, ledgers: Sequence[Ledger]) -> None:
+    """Refuse a call that a limit in USD could not count. For one that an earlier attempt had begun, the
+    journal says what it cost, or `_require_metered` that it does not.
+    """
+    context = current()
+    assert context is not None
+    if _limits_usd(ledgers) and not context.is_replaying() and prices.listed(asked, Usage()) is None:
+        raise _unpriced(f"there is no price for {_named(asked)}", asked, ledgers)
+
+
+def _require_metered(cost: Spent, asked: Asked, ledgers: Sequence[Ledger]) -> None:
+    limited = _limits_usd(ledgers) or any(ledger.budget.tokens is not None for ledger in ledgers)
+    if limited and cost.tokens == 0:
         raise _unmetered(
-            f"model {model!r} answered without saying how many tokens it used, so a budget of tokens or USD "
-            "cannot be kept. Use Budget(calls=...), or a provider that reports usage"
+            f"model {asked.name!r} answered without saying how many tokens it used, so a budget of tokens or "
+            "USD cannot be kept. Use Budget(calls=...), or a provider that reports usage"
         )
+    if _limits_usd(ledgers) and cost.calls_unpriced:
+        raise _unpriced(f"there was no price for {_named(asked)} when it answered", asked, ledgers)
+
+
+def _limits_usd(ledgers: Sequence[Ledger]) -> bool:
+    return any(ledger.budget.usd is not None for ledger in ledgers)
+
+
+def _named(asked: Asked) -> str:
+    return f"model {asked.name!r}" + (f" at {asked.address}" if asked.address is not None else "")
+
+
+def _unpriced(what: str, asked: Asked, ledgers: Sequence[Ledger]) -> Unmetered:
+    known = sorted({name for ledger in ledgers for name in ledger.budget.prices})
+    return _unmetered(
+        f"a budget is in USD, and {what}: no budget gives one, and the list of public prices has none. "
+        f"Give one: Budget(usd=..., prices={{{asked.name!r}: Price(input=..., output=...)}}), in USD per "
+        f"million tokens. Known: {', '.join(known) or 'none'}"
+    )
 
 
 def _unmetered(message: str) -> Unmetered:

@@ -29,7 +29,7 @@ _agents: set[str] = set()  # a program may make up names as it runs, and each wo
 async def of_model(ask: Callable[[], Awaitable[A]]) -> A:
     """Await `ask()`, which asks a model or fetches what it has answered."""
     span = trace.get_current_span()
-    path, model = turns.path(), facts().get("model")
+    path, model = turns.path(), facts().settled.get("model")
     agent, model = path[-1] if path else "", model if isinstance(model, str) else ""
     if span.is_recording():
         span.update_name(f"chat {model}".rstrip())

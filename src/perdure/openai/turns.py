@@ -16,7 +16,7 @@ from perdure.durable.about import about, facts
 
 def path() -> list[str]:
     """The names of the agents whose turns the calling code is in, the outermost first."""
-    return cast(list[str], facts().get("agent") or [])
+    return cast(list[str], facts().settled.get("agent") or [])
 
 
 @contextmanager

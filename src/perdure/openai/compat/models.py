@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from agents import ModelResponse, ModelRetrySettings
+import httpx2
+from agents import ModelResponse, ModelRetrySettings, OpenAIChatCompletionsModel, OpenAIResponsesModel
 
 from perdure.durable import ONCE, RetryPolicy, current
 from perdure.durable.step import final, not_final
 from perdure.openai import background_responses, budget, model, options
 from perdure.openai.compat import open_responses
 from perdure.openai.compat.point import Point
+from perdure.openai.prices import Asked
 
 _GET_RESPONSE = Point(
     "agents.run_internal.run_loop",
@@ -29,6 +33,10 @@ _CLOSE_PROVIDER = Point("agents.run", "_close_runner_owned_model_provider", "mod
 RETRIES_OFF = Point("agents.models._retry_runtime", "provider_managed_retries_disabled", "disabled")
 BOUNDED = Point("agents.run_internal.model_retry", "_await_model_attempt", "awaitable", "timeout")
 _RETRY_DELAY = Point("agents.run_internal.model_retry", "_default_retry_delay", "attempt", "backoff")
+_ADAPTERS = {
+    "agents.extensions.models.litellm_model": "LitellmModel",
+    "agents.extensions.models.any_llm_model": "AnyLLMModel",
+}
 _CLIENT = Point("agents.models.openai_responses:OpenAIResponsesModel", "_get_client")
 
 
@@ -44,7 +52,7 @@ async def _get_response(
     _, retries_off = RETRIES_OFF.find()
     _, bounded = BOUNDED.find()
     retry = policy(retry_settings, replay_unsafe_request)
-    name = name_of(arguments["get_retry_advice"])
+    asked = asked_model(arguments["get_retry_advice"])
     response_of_run = open_responses.of_call(arguments["get_retry_advice"])
     ask = get_response if response_of_run is None else partial(response_of_run.asked, get_response)
 
@@ -58,7 +66,7 @@ async def _get_response(
     async def journaled() -> ModelResponse:
         with retries_off(True):
             try:
-                return await budget.spend(name, model.CALL, lambda: model.call_model(attempt, retry))
+                return await budget.spend(asked, model.CALL, lambda: model.call_model(attempt, retry))
             except Exception as error:
                 raise not_final(error)  # noqa: B904 - the same error
 
@@ -99,10 +107,45 @@ def _retry_delay(original: Any, *arguments: Any, **named: Any) -> float:
         random.setstate(state)
 
 
-def name_of(get_retry_advice: Any) -> str | None:
-    """The name that a model is asked for by, of the instance whose bound method the runner hands around."""
-    name = getattr(getattr(get_retry_advice, "__self__", None), "model", None)
-    return name if isinstance(name, str) else None
+def asked_model(get_retry_advice: Any) -> Asked:
+    """The model whose bound method the runner hands around: the name that it is asked for by, and at whose
+    door.
+    """
+    asked: Any = getattr(get_retry_advice, "__self__", None)
+    name = getattr(asked, "model", None)
+    if not isinstance(name, str):
+        return Asked()
+    if isinstance(asked, OpenAIResponsesModel | OpenAIChatCompletionsModel):
+        return Asked(name, name, address=_address(getattr(asked._client, "base_url", "")))
+    provider, _, reference = name.partition("/")
+    if not reference or not _is_adapter(asked):
+        return Asked(name)
+    if (address := asked.base_url or _of_environment(provider)) is not None:
+        return Asked(name, reference, address=_address(address))
+    return Asked(name, reference, provider=provider)
+
+
+def _is_adapter(asked: object) -> bool:
+    """Whether it asks LiteLLM or any-llm, which need not be installed."""
+    return any(
+        isinstance(asked, getattr(sys.modules[module], cls))
+        for module, cls in _ADAPTERS.items()
+        if module in sys.modules
+    )
+
+
+def _of_environment(provider: str) -> str | None:
+    """Where adapters look for the address of a provider's API, if they are told none."""
+    name = provider.upper().replace("-", "_")
+    return os.environ.get(f"{name}_BASE_URL") or os.environ.get(f"{name}_API_BASE") or None
+
+
+def _address(url: object) -> str | None:
+    """Without what may be secret in it, for errors tell it. None if it is none."""
+    try:
+        return str(httpx2.URL(str(url)).copy_with(username=None, password=None, query=None)) or None
+    except httpx2.InvalidURL:
+        return None
 
 
 async def _close_provider(original: Any, model_provider: Any) -> None:

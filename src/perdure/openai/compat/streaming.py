@@ -15,7 +15,7 @@ from openai.types.responses import Response
 from perdure.durable.step import final, not_final
 from perdure.openai import budget, model, run_events, streaming
 from perdure.openai.compat import open_responses
-from perdure.openai.compat.models import BOUNDED, RETRIES_OFF, name_of, policy
+from perdure.openai.compat.models import BOUNDED, RETRIES_OFF, asked_model, policy
 from perdure.openai.compat.point import Point
 from perdure.openai.stream_events import StreamedAnswer
 
@@ -46,7 +46,7 @@ async def _stream_response(
     _, retries_off = RETRIES_OFF.find()
     _, bounded_by = BOUNDED.find()
     retry = policy(retry_settings, replay_unsafe_request)
-    name = name_of(arguments["get_retry_advice"])
+    asked = asked_model(arguments["get_retry_advice"])
     response_of_run = open_responses.of_call(arguments["get_retry_advice"])
     ask = get_stream if response_of_run is None else partial(response_of_run.asked, get_stream)
 
@@ -60,7 +60,7 @@ async def _stream_response(
     async def journaled() -> AsyncIterator[Any]:
         with retries_off(True):
             try:
-                answer = await budget.spend(name, model.CALL, call)
+                answer = await budget.spend(asked, model.CALL, call)
             except Exception as error:
                 raise not_final(error)  # noqa: B904 - the same error
         for event in answer.events:
