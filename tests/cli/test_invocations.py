@@ -93,7 +93,7 @@ def test_json_has_every_field_always(desk: Desk, command: Command) -> None:
     assert told["steps"][0]["value"] == '"no such city"'
     assert told["failures"] == []
     (row,) = json.loads(command("invocations", "list", "--text", failed, "--json").out)
-    assert row.keys() == told.keys() - {"steps", "failures"}
+    assert row.keys() == told.keys() - {"usage", "steps", "failures"}
 
 
 def test_a_narrow_terminal_cuts_text_and_nothing_else(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from advisers import LIST_USD
 from inspected_agents import HOSTILE
 from inspected_office import Office
 
@@ -23,6 +24,7 @@ from perdure.inspection.step_content import (
     ToolResult,
     read,
 )
+from perdure.inspection.usage import usage_of
 from perdure.protocol.ids import derived_invocation_id, encode_awakeable_id
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +135,27 @@ async def test_what_the_newest_invocations_spent(office: Office) -> None:
     assert await spent() == calls, "asked again, nothing is counted twice"
     await office.api.change(invocation_id, "purge")
     assert await spent() == []
+
+
+async def test_what_calls_cost_that_nobody_gave_a_price(office: Office) -> None:
+    invocation_id = await office.call("Advice/compare", "Train or plane?")
+    await office.in_state(invocation_id, "succeeded")
+    used = usage_of(await whole_journal(office.api, invocation_id))
+    assert (used.calls, used.input_tokens, used.output_tokens) == (3, 8_410, 765)
+    assert (used.usd, used.calls_unpriced) == (pytest.approx(2 * LIST_USD), 1)
+    assert used.price_list is not None
+    assert used.price_list.startswith("genai-prices 0.")
+
+    calls = [call for call in await model_calls(office.api) if call.invocation_id == invocation_id]
+    assert [(call.agent, call.usd, call.price_list) for call in calls] == [
+        ("Adviser", pytest.approx(LIST_USD), used.price_list),
+        ("House", None, None),
+        ("Adviser", pytest.approx(LIST_USD), used.price_list),
+    ]
+
+
+async def test_a_price_of_the_users_is_no_list_price(office: Office) -> None:
+    invocation_id = await office.call("Advice/house_priced", "Train or plane?")
+    await office.in_state(invocation_id, "succeeded")
+    used = usage_of(await whole_journal(office.api, invocation_id))
+    assert (used.usd, used.calls_unpriced, used.price_list) == (pytest.approx(0.006), 0, None)

@@ -191,7 +191,24 @@ def test_for_whom_a_step_was_made() -> None:
     assert (content.agents, content.agent, content.call_id) == (("A", "B"), "B", "call_1")
     assert isinstance(content.body, ModelCall)
     assert (content.body.model, content.body.usd, content.body.input_tokens) == ("gpt-5", 0.01, 7)
+    assert content.body.price_list is None, "the user gave it, as in every journal that has no list"
     assert content.body.messages == ("once upon",)
+
+
+@pytest.mark.parametrize(
+    ("priced", "read"),
+    [
+        ('"usd":0.0031', "$0.0031"),
+        ('"usd":0.0031,"price_list":"genai-prices 0.2.3"', "≈ $0.0031"),
+        ('"usd":0.0031,"price_list":7', "$0.0031"),
+        ('"price_list":"genai-prices 0.2.3"', None),
+        ('"usd":"much"', None),
+    ],
+)
+def test_what_a_call_cost_is_told_in_its_line(priced: str, read: str | None) -> None:
+    said = '{"version":1,"output":[{"type":"message","content":[{"text":"Well."}]}]}'
+    line, _ = readable(f'{{"about":{{"tokens":[7,2],{priced}}},"ok":{said}}}')
+    assert line == f"Well.  (7 + 2 tokens{f', {read}' if read else ''})"
 
 
 JSON = st.recursive(

@@ -5,13 +5,13 @@ to the same sum, whatever the list of its process says.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
-import httpx2
 import pytest
 import restate
 from agents import (
@@ -27,8 +27,7 @@ from genai_prices.data import providers
 from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
 from genai_prices.types import ModelPrice
 from journal_server import JournalServer, value_of
-from model_api import RESPONSE, ModelApi, ServedAt, served
-from openai import AsyncOpenAI
+from model_api import RESPONSE, ModelApi, client_of, served
 
 from perdure import Budget, BudgetExceeded, DurableOptions, DurableRunner, Price, spent
 from perdure.protocol.frames import Frame
@@ -49,23 +48,12 @@ def no_tracing() -> None:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[ModelApi]:
-    api = ModelApi()
-    async with served(api) as url:
-        api.url = url  # type: ignore[attr-defined]
-        yield api
-
-
-def client(api: ModelApi, base_url: str = OPENAI) -> AsyncOpenAI:
-    """One that believes to talk to OpenAI."""
-    transport = ServedAt(api.url)  # type: ignore[attr-defined]
-    return AsyncOpenAI(
-        base_url=base_url, api_key="k", http_client=httpx2.AsyncClient(transport=transport), max_retries=0
-    )
+def api() -> ModelApi:
+    return ModelApi()
 
 
 def model(api: ModelApi, name: str = "gpt-4o", base_url: str = OPENAI) -> Model:
-    return OpenAIResponsesModel(name, client(api, base_url))
+    return OpenAIResponsesModel(name, client_of(api, base_url))
 
 
 def served_by(handler: Any) -> restate.app:  # type: ignore[valid-type]
@@ -145,7 +133,7 @@ async def test_a_call_says_what_it_costs_by_the_list_and_which_list(
 
 
 async def test_the_chat_completions_api_too(api: ModelApi) -> None:
-    server = asked(running(OpenAIChatCompletionsModel("gpt-4o", client(api))))
+    server = asked(running(OpenAIChatCompletionsModel("gpt-4o", client_of(api, OPENAI))))
     assert value_of(await server.run()) == ["done", 1, pytest.approx((2.5 + 10) / 1e6), 0]
 
 
@@ -173,23 +161,19 @@ async def test_an_adapter_that_is_sent_elsewhere_asks_a_model_that_nobody_knows(
     package: str, by_environment: bool, api: ModelApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip(package, reason=f"{package} is not installed")
-    from importlib import import_module
-
     adapter = import_module(f"agents.extensions.models.{package}_model")
     cls = adapter.LitellmModel if package == "litellm" else adapter.AnyLLMModel
-    url = api.url  # type: ignore[attr-defined]
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    if by_environment:
-        monkeypatch.setenv("OPENAI_BASE_URL", url)
-    one = cls("openai/gpt-4o", api_key="k", base_url=None if by_environment else url)
-    server = asked(running(one))
-    assert value_of(await server.run()) == ["done", 1, 0.0, 1]
+    async with served(api) as url:
+        if by_environment:
+            monkeypatch.setenv("OPENAI_BASE_URL", url)
+        server = asked(running(cls("openai/gpt-4o", None if by_environment else url, "k")))
+        assert value_of(await server.run()) == ["done", 1, 0.0, 1]
     assert "usd" not in told(server)[0]
 
 
 async def test_a_local_model_under_a_well_known_name_costs_nothing_that_we_knew(api: ModelApi) -> None:
-    local = OpenAIResponsesModel("gpt-4o", AsyncOpenAI(base_url=api.url, api_key="k"))  # type: ignore[attr-defined]
-    server = asked(running(local))
+    server = asked(running(model(api, base_url="http://127.0.0.1:11434/v1")))
     assert value_of(await server.run()) == ["done", 1, 0.0, 1]
     assert told(server) == [{"agent": ["Clerk"], "model": "gpt-4o", "tokens": [3, 2]}]
 

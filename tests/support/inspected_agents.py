@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import advisers
 import restate
 from agents import Agent
 
@@ -71,4 +72,4 @@ async def talk(ctx: restate.Context, words: int) -> str:
     return str(run.final_output)
 
 
-app = restate.app([boss])
+app = restate.app([boss, advisers.service])

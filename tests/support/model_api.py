@@ -201,6 +201,13 @@ def _ended(outcome: str) -> dict[str, Any]:
     return {"status": "failed", "error": {"code": outcome, "message": f"the model failed with {outcome}"}}
 
 
+def client_of(api: ModelApi, base_url: str) -> AsyncOpenAI:
+    """A client that believes to talk to whoever is at that address. It needs no port."""
+    transport = httpx2.ASGITransport(app=api.app)
+    http = httpx2.AsyncClient(transport=transport)
+    return AsyncOpenAI(base_url=base_url, api_key="k", http_client=http, max_retries=0)
+
+
 @asynccontextmanager
 async def served(api: ModelApi) -> AsyncIterator[str]:
     """Serve it on a free port of this machine; the base URL of its API."""
@@ -214,18 +221,6 @@ async def served(api: ModelApi) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serving
-
-
-class ServedAt(httpx2.AsyncHTTPTransport):
-    """Carries to that base URL what is sent to a provider."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = httpx2.URL(url)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.url = request.url.copy_with(scheme=self._url.scheme, host=self._url.host, port=self._url.port)
-        return await super().handle_async_request(request)
 
 
 COMPLETION: dict[str, Any] = {

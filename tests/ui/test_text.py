@@ -36,13 +36,6 @@ def test_numbers(amount: float, read: str) -> None:
     assert text.number(amount) == read
 
 
-@pytest.mark.parametrize(
-    ("amount", "read"), [(0, "$0.00"), (12.4, "$12.40"), (0.0031, "$0.0031"), (1e-6, "<$0.0001")]
-)
-def test_money(amount: float, read: str) -> None:
-    assert text.usd(amount) == read
-
-
 @pytest.mark.parametrize(("size", "read"), [(812, "812 B"), (3_400, "3.4 kB"), (1_200_000, "1.2 MB")])
 def test_sizes(size: int, read: str) -> None:
     assert text.bytes_size(size) == read

@@ -106,10 +106,13 @@ def describe(
 async def _described(api: AdminApi, invocation_id: str) -> dict[str, object]:
     from perdure.inspection.invocation_list import invocation
     from perdure.inspection.journal import failures, whole_journal
+    from perdure.inspection.usage import usage_of
 
+    steps = await whole_journal(api, invocation_id)
     return {
         **invocation_json(await invocation(api, invocation_id)),
-        "steps": await whole_journal(api, invocation_id),
+        "usage": usage_of(steps),
+        "steps": steps,
         "failures": await failures(api, invocation_id),
     }
 

@@ -21,9 +21,11 @@ from perdure.errors import RequestError
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.invocation_list import invocation
 from perdure.inspection.journal import whole_journal
+from perdure.inspection.money import cost, without_price
 from perdure.inspection.records import Invocation, Step
 from perdure.inspection.step_content import read
 from perdure.inspection.step_line import line_of
+from perdure.inspection.usage import Usage, usage_of
 
 _NAME_WIDTH_MAX = 40
 _VALUE_BYTES_MAX = 8_000  # more than a line of a terminal has
@@ -65,7 +67,7 @@ def rendered(node: Node) -> Group:
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value in _facts(node.invocation):
+    for name, value in (*_facts(node.invocation), *_usage(usage_of(node.steps))):
         facts.add_row(name, value)
     tree = Tree(Text(node.invocation.target, style="bold"), guide_style="dim")
     _grow(tree, node)
@@ -97,6 +99,17 @@ def _facts(invocation: Invocation) -> Iterator[tuple[str, Text]]:
         yield "last failure", Text(invocation.last_failure, style="red")
     if invocation.failure:
         yield "failure", Text(invocation.failure, style="red")
+
+
+def _usage(used: Usage) -> Iterator[tuple[str, Text]]:
+    """Of its own model calls, without those of what it called."""
+    if not used.calls:
+        return
+    yield "model calls", Text(f"{used.calls:,}, {used.input_tokens:,} + {used.output_tokens:,} tokens")
+    parts = [] if used.usd is None else [cost(used.usd, used.price_list)]
+    parts += [without_price(used.calls_unpriced)] if used.calls_unpriced else []
+    whose = f" (≈ by list prices: {used.price_list})" if used.price_list is not None else ""
+    yield "cost", Text(", ".join(parts) + whose)
 
 
 def _grow(tree: Tree, node: Node) -> None:

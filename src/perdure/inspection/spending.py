@@ -27,7 +27,7 @@ _KEPT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """One model call. usd: None where no price was known."""
+    """One model call. usd: None where no price was known. price_list: where it is from, if not the user."""
 
     at: datetime
     invocation_id: str
@@ -36,6 +36,7 @@ class Spending:
     input_tokens: int
     output_tokens: int
     usd: float | None
+    price_list: str | None
 
 
 # By invocation and length of its journal: a journal only grows.
@@ -96,4 +97,5 @@ def _call(invocation_id: str, step: Step) -> Iterator[Spending]:
             input_tokens=call.input_tokens,
             output_tokens=call.output_tokens,
             usd=call.usd,
+            price_list=call.price_list,
         )

@@ -29,7 +29,9 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A model's answer. usd: None where no price was known. items: of the answer, as the API sent them."""
+    """A model's answer. usd: None where no price was known. price_list: where that is from, if the user gave
+    none. items: of the answer, as the API sent them.
+    """
 
     model: str | None
     input_tokens: int
@@ -37,6 +39,7 @@ class ModelCall:
     cached_tokens: int
     reasoning_tokens: int
     usd: float | None
+    price_list: str | None
     messages: tuple[str, ...]
     tool_calls: tuple[ToolCall, ...]
     reasoning: tuple[str, ...]
@@ -180,7 +183,8 @@ _OF_ANSWER = {"usage", "response_id", "request_id", "raw_usage"}
 def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_streamed: bool) -> ModelCall:
     usage = answer.get("usage")
     usage = usage if isinstance(usage, dict) and "output_tokens" in usage else _usage_beside(about)
-    model, usd, response_id = about.get("model"), about.get("usd"), answer.get("response_id")
+    model, response_id = about.get("model"), answer.get("response_id")
+    usd, price_list = about.get("usd"), about.get("price_list")
     items = [item for item in answer.get("output") or () if isinstance(item, dict)]
     messages: list[str] = []
     calls: list[ToolCall] = []
@@ -203,6 +207,7 @@ def _model_call(answer: Mapping[str, Any], about: Mapping[str, Any], *, is_strea
         cached_tokens=_number(usage.get("input_tokens_details"), "cached_tokens"),
         reasoning_tokens=_number(usage.get("output_tokens_details"), "reasoning_tokens"),
         usd=float(usd) if isinstance(usd, int | float) else None,
+        price_list=price_list if isinstance(price_list, str) else None,
         messages=tuple(messages),
         tool_calls=tuple(calls),
         reasoning=tuple(reasoning),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from perdure.inspection.money import cost
 from perdure.inspection.step_content import (
     ApprovalAsked,
     Body,
@@ -46,8 +47,8 @@ def _model_call(call: ModelCall) -> str:
     said = "; ".join([*reasoned, *call.messages, *calls, *call.others]) or "nothing"
     if not (call.input_tokens or call.output_tokens):
         return said
-    usd = "" if call.usd is None else f", {call.usd:.4f} USD"
-    return f"{said}  ({call.input_tokens} + {call.output_tokens} tokens{usd})"
+    paid = "" if call.usd is None else f", {cost(call.usd, call.price_list)}"
+    return f"{said}  ({call.input_tokens} + {call.output_tokens} tokens{paid})"
 
 
 def _notes(content: Content) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -13,12 +13,14 @@ from starlette.routing import BaseRoute, Route
 
 from perdure.inspection import spending
 from perdure.inspection.admin_api import AdminApi
+from perdure.inspection.money import cost, usd, without_price
 from perdure.inspection.records import time_of
 from perdure.inspection.spending import Spending
-from perdure.ui.charts import SPANS, Amount, Span, chart
+from perdure.inspection.usage import Usage
+from perdure.ui.charts import SPANS, Amount, Chart, Span, chart
 from perdure.ui.pages import page
 from perdure.ui.remembered import Remembered
-from perdure.ui.text import number, usd
+from perdure.ui.text import number
 
 SPAN_DEFAULT = "1h"
 INVOCATIONS_READ = 100
@@ -27,20 +29,13 @@ OUTCOMES = {"succeeded": "succeeded", "failed": "failed", "running": "not comple
 TOKENS = {"input": "input", "output": "output"}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Spender:
     """An agent with one model, and what it has spent."""
 
     agent: str | None
     model: str | None
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    priced: list[float] = field(default_factory=list)
-
-    @property
-    def usd(self) -> float | None:
-        return sum(self.priced) if self.priced else None
+    used: Usage = field(default_factory=Usage)
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
@@ -63,14 +58,11 @@ def routes(api: AdminApi) -> list[BaseRoute]:
             for call in within
             for each in ((call.at, "input", call.input_tokens), (call.at, "output", call.output_tokens))
         ]
-        prices = [(call.at, "usd", call.usd) for call in within if call.usd is not None]
         charts = [
             chart("Invocations", counted, OUTCOMES, span, now, number),
             chart("Tokens", tokens, TOKENS, span, now, number),
-            chart("Model spend", prices, {"usd": "spent"}, span, now, usd),
+            spend_chart(within, span, now),
         ]
-        if within and not prices:  # which does not mean that they were for nothing
-            charts[-1] = replace(charts[-1], total="?", legend=[("usd", "unknown: a Budget tells prices")])
         return page(
             request,
             "activity.html",
@@ -99,16 +91,32 @@ async def _throughput(api: AdminApi, span: Span, now: datetime) -> list[Amount]:
     ]
 
 
+def spend_chart(calls: Sequence[Spending], span: Span, now: datetime) -> Chart:
+    """Of the calls in that span: what they cost, by whose prices, and of how many nobody knows it."""
+    used = Usage()
+    for call in calls:
+        used.add(call)
+    amounts = [(call.at, "usd", call.usd) for call in calls if call.usd is not None]
+    drawn = chart("Model spend", amounts, {"usd": "spent"}, span, now, usd)
+    if not used.calls:
+        return drawn
+    known = [] if used.usd is None else [words for _, words in drawn.legend]
+    notes = [f"≈ by list prices ({used.price_list})"] if used.price_list is not None else []
+    notes += [without_price(used.calls_unpriced)] if used.calls_unpriced else []
+    return replace(
+        drawn,
+        total="?" if used.usd is None else cost(used.usd, used.price_list),  # unknown is not nothing
+        legend=[("usd", ", ".join([*known, *notes]))],
+        description=" ".join([drawn.description, *(f"{note}." for note in notes)]),
+    )
+
+
 def by_spender(calls: Iterable[Spending]) -> list[Spender]:
     """What each agent spent with each model, the dearest first."""
     found: dict[tuple[str | None, str | None], Spender] = {}
     for call in calls:
-        spender = found.setdefault((call.agent, call.model), Spender(call.agent, call.model))
-        spender.calls += 1
-        spender.input_tokens += call.input_tokens
-        spender.output_tokens += call.output_tokens
-        if call.usd is not None:
-            spender.priced.append(call.usd)
+        found.setdefault((call.agent, call.model), Spender(call.agent, call.model)).used.add(call)
     return sorted(
-        found.values(), key=lambda each: (-(each.usd or 0), -each.input_tokens - each.output_tokens)
+        found.values(),
+        key=lambda each: (-(each.used.usd or 0), -each.used.input_tokens - each.used.output_tokens),
     )

@@ -51,6 +51,7 @@ class Row:
     agent: str | None = None
     tokens: tuple[int, int] | None = None
     usd: float | None = None
+    price_list: str | None = None
     child_id: str | None = None
     child_target: str | None = None
     asked_by: int | None = None

@@ -158,6 +158,7 @@ class _Writer:
                     brief=_line(_said(call)),
                     tokens=(call.input_tokens, call.output_tokens),
                     usd=call.usd,
+                    price_list=call.price_list,
                 )
             case ApprovalAsked(awakeable_id, tool, arguments):
                 return replace(

@@ -11,26 +11,10 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.journal import journal
 from perdure.inspection.records import Journal, Step
 from perdure.inspection.step_content import ModelCall, ToolResult, read
+from perdure.inspection.usage import Usage
 
 STEPS_MAX = 10_000
 _PAGE = 1_000
-
-
-@dataclass(slots=True)
-class Usage:
-    """usd: of the calls whose price was known; None if of none."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: float | None = None
-
-    def add(self, call: ModelCall) -> None:
-        self.calls += 1
-        self.input_tokens += call.input_tokens
-        self.output_tokens += call.output_tokens
-        if call.usd is not None:
-            self.usd = (self.usd or 0.0) + call.usd
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""How values read: times, durations, sizes, money, and text from strangers."""
+"""How values read: times, durations, sizes, and text from strangers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlencode
 
+from perdure.inspection import money
 from perdure.inspection.invocation_filter import COUNT_MAX
 from perdure.ui.json_text import indented
 
@@ -66,13 +67,6 @@ def number(value: float) -> str:
 def count(amount: int) -> str:
     """`1,234`, and `10,000+` where counting ended."""
     return f"{COUNT_MAX - 1:,}+" if amount >= COUNT_MAX else f"{amount:,}"
-
-
-def usd(amount: float) -> str:
-    """Cents where they count, more digits where they do not: `$12.40`, `$0.0031`."""
-    if 0 < amount < 0.0001:
-        return "<$0.0001"
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 
 def plain(value: str) -> str:
@@ -138,7 +132,8 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "bytes_size": bytes_size,
     "number": number,
     "count": count,
-    "usd": usd,
+    "cost": money.cost,
+    "without_price": money.without_price,
     "plain": plain,
     "readable": readable,
     "as_text": as_text,
