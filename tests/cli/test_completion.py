@@ -61,8 +61,9 @@ def test_ids_with_what_they_are(desk: Desk, command: Command, shell: str) -> Non
     command("invocations", "kill", running)
 
 
-def test_services_handlers_keys_and_names(desk: Desk) -> None:
+def test_services_handlers_keys_and_names(desk: Desk, command: Command) -> None:
     desk.call("Notes/ada lovelace/write", {"draft": 1})
+    command("sql", "SELECT 1")  # the first query starts a process, for which Tab does not wait
     assert tab("perdure services describe A", desk.admin) == ["Agent"]
     assert tab("perdure invocations list --service Notes --handler ", desk.admin) == ["write"]
     assert any("ada" in word for word in tab("perdure state get Notes ", desk.admin))

@@ -15,6 +15,7 @@ from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.server import EngineServer
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import pending
+from perdure.ui import overview
 from perdure.ui.app import mounted
 from perdure.ui.overview import NEEDS_SOMEBODY
 
@@ -31,7 +32,10 @@ async def ask(ctx: restate.Context) -> str:
     return await answer
 
 
-async def test_the_inbox_and_the_overview_ask_the_engine_once(tmp_path: Path) -> None:
+async def test_the_inbox_and_the_overview_ask_the_engine_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "APPROVALS_TIMEOUT_S", 10)  # on a busy machine too
     options = EngineOptions(tmp_path, ingress="127.0.0.1:0", admin="127.0.0.1:0")
     asked: list[str] = []
     lists_are_read = asyncio.Event()
