@@ -43,6 +43,7 @@ from openai.types.responses import (
     ResponseCustomToolCall,
     ResponseFunctionShellToolCall,
 )
+from openai.types.responses.response_computer_tool_call import PendingSafetyCheck
 from openai.types.responses.response_output_item import LocalShellCall
 
 from perdure import DurableRunner
@@ -293,6 +294,29 @@ async def test_the_actions_of_a_computer_call_are_one_step(screen: Any) -> None:
     assert "base64,shot3" in value_of(await server.run())[0]
     assert server.commands()[2] == "Run computer click, type"
     assert computer.did == ["click", "type", "screenshot"]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+async def test_a_doubt_of_the_provider_is_decided_once(is_async: bool) -> None:
+    """What is said of it stays said, whatever would be said in a later attempt."""
+    asked_about: list[str] = []
+
+    def acknowledge(data: Any) -> bool:
+        asked_about.append(data.safety_check.id)
+        return len(asked_about) == 1
+
+    async def acknowledge_later(data: Any) -> bool:
+        await asyncio.sleep(0)  # real I/O is fine here: it is in a step
+        return acknowledge(data)
+
+    decide = acknowledge_later if is_async else acknowledge
+    tool = ComputerTool(computer=SyncScreen(), on_safety_check=decide)
+    doubted = CLICK.model_copy(update={"pending_safety_checks": [PendingSafetyCheck(id="risky")]})
+    server = asked(agent_of(tool, doubted), suspend_always=True)
+    assert "base64,shot3" in value_of(await server.run())[0]
+    assert server.commands()[2:4] == ["Run on_safety_check", "Run computer click, type"]
+    assert asked_about == ["risky"]
+    assert tool.on_safety_check is decide
 
 
 async def test_a_computer_that_is_made_for_the_run_is_made_and_disposed_of_in_each_attempt() -> None:

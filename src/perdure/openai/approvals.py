@@ -182,6 +182,13 @@ async def on_approval(
     return await _said_once("on_approval", run_context, dict, function, data)
 
 
+async def on_safety_check(
+    run_context: RunContextWrapper[Any], function: Callable[..., Any], data: tuple[Any, ...]
+) -> bool:
+    """Whether a function lets a computer act where the provider has doubts, asked once for each doubt."""
+    return bool(await _said_once("on_safety_check", run_context, bool, function, data))
+
+
 async def _said_once(
     entry: str,
     run_context: RunContextWrapper[Any],

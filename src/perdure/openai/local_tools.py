@@ -11,10 +11,12 @@ from functools import partial
 from typing import Any
 
 from agents import ApplyPatchOperation
+from agents.tool import ComputerToolSafetyCheckData
 from agents.tool_context import ToolContext
 
 from perdure.durable import values
 from perdure.durable.step import Codec
+from perdure.openai import approvals
 from perdure.openai.context_changes import step_in_context
 from perdure.openai.tools import tool_failure
 
@@ -84,6 +86,18 @@ async def act_on_computer(actions: list[str], act: Callable[[], Awaitable[str]])
     """
     name = f"computer {', '.join(actions) or 'screenshot'}"
     return await step_in_context(name, None, _as_async(act), codec=_CODEC)
+
+
+def safety_check(_tool: Any, given: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """The function that acknowledges doubts of the provider; what it says is journaled."""
+    if given is None:
+        return None
+
+    async def acknowledge(data: ComputerToolSafetyCheckData) -> bool:
+        return await approvals.on_safety_check(data.ctx_wrapper, given, (data,))
+
+    acknowledge.__perdure_given__ = given  # type: ignore[attr-defined]
+    return acknowledge
 
 
 def _as_async(act: Callable[[], Awaitable[str]]) -> Callable[[], Awaitable[str]]:

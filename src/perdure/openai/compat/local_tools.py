@@ -107,4 +107,5 @@ ATTRIBUTES: dict[Attribute, Read] = {
     ),
     Attribute("agents:CustomTool", "on_invoke_tool"): local_tools.custom_tool,
     Attribute("agents:ApplyPatchTool", "editor"): local_tools.Editor,
+    Attribute("agents:ComputerTool", "on_safety_check"): local_tools.safety_check,
 }
