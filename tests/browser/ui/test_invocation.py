@@ -15,7 +15,7 @@ from perdure.inspection.approvals import pending
 from perdure.inspection.decisions import decide
 from perdure.inspection.invocation_list import invocation
 
-BANNER = "main > .banner:not(#unreachable)"
+BANNER = "main > .banner:not(#unreachable, #gone)"
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +310,7 @@ async def test_kill_and_purge(tab: Tab, ui: str, ingress: httpx2.AsyncClient) ->
     await tab.wait_for_text(f"{run}: purged", BANNER)
     assert await tab.js("location.pathname") == "/ui/invocations"
     await tab.goto(f"{ui}/invocations/{run}")
-    await tab.wait_for_text("not found")
+    await tab.wait_for_text("No such invocation")
     tab.problems.clear()  # the console tells of the 404
 
 
