@@ -74,6 +74,7 @@ async def test_a_tool_that_needs_approval_is_approved_and_refused_in_place(
     await tab.type("They sleep.", into=f"{LAST} textarea")
     await tab.click(f'{LAST} [value="reject"]')
     await tab.wait_for_text("Done: They sleep.", LAST)
+    await tab.wait_for_text("ring_bell was rejected: They sleep.", LAST)
     assert await tab.js(f"document.querySelector('{LAST} [data-decision]')") is None
     await at_rest(tab)
     await tab.js("scrollTo(0, 0)")

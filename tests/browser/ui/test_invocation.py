@@ -15,7 +15,7 @@ from perdure.inspection.approvals import pending
 from perdure.inspection.decisions import decide
 from perdure.inspection.invocation_list import invocation
 
-BANNER = "main > .banner:not(#unreachable, #gone)"
+BANNER = "main > .banner:not([hidden])"
 
 
 @pytest.fixture(scope="module")

@@ -102,6 +102,6 @@ async def test_restart_as_new(tab: Tab, ui: str, ingress: httpx2.AsyncClient) ->
     await ingress.get(f"/restate/invocation/{run}/attach")
     await tab.goto(f"{ui}/invocations/{run}")
     await pressed(tab, "Restart as new")
-    await tab.wait_for_text(f"restarted {run}", "main > .banner:not(#unreachable, #gone)")
+    await tab.wait_for_text(f"restarted {run}", "main > .banner:not([hidden])")
     await tab.wait_for_text("succeeded", "#invocation-status")
     assert await tab.js("location.pathname.split('/').at(-1)") != run

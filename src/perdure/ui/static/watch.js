@@ -85,7 +85,7 @@ document.addEventListener("submit", async (event) => {
   note.textContent = "…";
   try {
     const page = new DOMParser().parseFromString(await (await fetch(form.action, { method: "POST", body })).text(), "text/html");
-    const banner = page.querySelector(".banner");
+    const banner = page.querySelector("main > .banner:not([hidden])");
     const failed = banner?.classList.contains("failed");
     note.textContent = banner?.textContent.trim() || "Sent.";
     note.classList.toggle("problem", Boolean(failed));
