@@ -77,6 +77,14 @@ async def test_one_that_is_to_start_later(office: Office) -> None:
     assert timedelta(minutes=58) < scheduled.scheduled_at - datetime.now(UTC) < timedelta(minutes=61)
 
 
+async def test_until_when_one_is_kept(office: Office) -> None:
+    done = await office.in_state(await office.call("Clerk/echo", "x"), "succeeded")
+    assert done.completed_at is not None
+    assert done.kept_until == done.completed_at + timedelta(days=1)
+    scheduled = await office.send("Clerk/echo", "later", delay="1h")
+    assert (await office.in_state(scheduled, "scheduled")).kept_until is None
+
+
 async def test_restarted_and_purged(office: Office) -> None:
     first = await office.call("Clerk/echo", "again")
     second = await office.api.change(first, "restart-as-new")

@@ -93,6 +93,8 @@ def _facts(invocation: Invocation) -> Iterator[tuple[str, Text]]:
         yield "idempotency key", Text(invocation.idempotency_key)
     if invocation.deployment_id is not None:
         yield "deployment", Text(invocation.deployment_id)
+    if invocation.kept_until is not None:
+        yield "purged", Text(_until(invocation.kept_until))
     if invocation.result_preview is not None:
         yield "result", Text(invocation.result_preview)
     if invocation.last_failure:

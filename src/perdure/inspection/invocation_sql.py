@@ -17,7 +17,8 @@ _STATE = (
 )
 _COLUMNS = (
     "id, target, target_service_name, target_service_key, target_handler_name, target_service_ty, status, "
-    "completion_result, completion_failure, created_at, modified_at, completed_at, scheduled_start_at, "
+    "completion_result, completion_failure, created_at, modified_at, completed_at, completion_retention, "
+    "scheduled_start_at, "
     # scheduled_at: without it, restate-server 1.7 leaves scheduled_start_at empty
     "scheduled_at, retry_count, next_retry_at, last_failure, pinned_deployment_id, idempotency_key, "
     "invoked_by_id, invoked_by_target, restarted_from, journal_size"

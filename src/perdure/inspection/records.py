@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from perdure.protocol.steps import Step
 
 __all__ = ["AttemptFailure", "Invocation", "Journal", "Row", "ServiceKind", "Step"]
+
+_DURATION = TypeAdapter(timedelta)
 
 Row = Mapping[str, Any]
 """A row of JSON, columns that are null left out, under the names of restate's introspection tables."""
@@ -26,7 +30,8 @@ class Invocation:
 
     status: scheduled, pending, running, backing-off, suspended, paused or completed. failed: completed with
     a failure. caller_id: the invocation that called it. restarted_from: the one that it runs again.
-    journal_size: entries. result_preview: the first characters of its result, where the engine tells them.
+    journal_size: entries. kept_until: when it is purged, once it has completed. result_preview: the first
+    characters of its result, where the engine tells them.
     """
 
     id: str
@@ -51,6 +56,7 @@ class Invocation:
     caller_target: str | None
     restarted_from: str | None
     journal_size: int
+    kept_until: datetime | None = None
     result_preview: str | None = None
 
     @property
@@ -117,8 +123,19 @@ def invocation_of(row: Row) -> Invocation:
         caller_target=row.get("invoked_by_target"),
         restarted_from=row.get("restarted_from"),
         journal_size=row.get("journal_size", 0),
+        kept_until=_kept_until(row),
         result_preview=row.get("value_preview"),
     )
+
+
+def _kept_until(row: Row) -> datetime | None:
+    completed_at, retention = row.get("completed_at"), row.get("completion_retention")
+    if completed_at is None or retention is None:
+        return None
+    try:
+        return time_of(completed_at) + _DURATION.validate_python(retention)
+    except OverflowError:  # for ever
+        return None
 
 
 def time_of(text: str) -> datetime:

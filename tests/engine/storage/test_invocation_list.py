@@ -199,6 +199,6 @@ def test_of_a_long_result_a_list_reads_the_beginning(tmp_path: Path) -> None:
 
     with SqliteStore.open(tmp_path) as store:
         store.transact(lambda: store.put_invocation(ended))
-        ((listed, _, _),) = read_only(tmp_path / FILE_NAME, lambda file: page(file, Wanted(), 10))
+        ((listed, *_),) = read_only(tmp_path / FILE_NAME, lambda file: page(file, Wanted(), 10))
         assert listed.result == Success(b"x" * VALUE_BYTES_MAX)
         assert read_only(tmp_path / FILE_NAME, in_the_row) == RESULT_BYTES_MAX

@@ -11,7 +11,7 @@ from perdure.protocol.messages import type_name
 
 def invocation_view(listed: Listed, service_kind: str | None) -> dict[str, object]:
     """Absent fields are omitted. service_kind: as a manifest has it; None: nobody serves it any more."""
-    invocation, journal_length, caller = listed
+    invocation, journal_length, caller, purge_at_ms = listed
     problem, result = invocation.problem, invocation.result
     failure = f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
     view: dict[str, object] = {
@@ -37,6 +37,7 @@ def invocation_view(listed: Listed, service_kind: str | None) -> dict[str, objec
         "invoked_by_target": str(caller) if caller else None,
         "restarted_from": invocation.restarted_from,
         "completed_at": iso(invocation.completed_at_ms),
+        "completion_retention": _retention(invocation.completed_at_ms, purge_at_ms),
         "completion_result": None if result is None else ("failure" if failure else "success"),
         "completion_failure": failure,
         "journal_size": journal_length,
@@ -53,3 +54,10 @@ def invocation_view(listed: Listed, service_kind: str | None) -> dict[str, objec
         }
     view |= dict(result_fields(result))
     return {key: value for key, value in view.items() if value is not None}
+
+
+def _retention(completed_at_ms: int | None, purge_at_ms: int | None) -> str | None:
+    """As ISO 8601 has it: `PT86400S`."""
+    if completed_at_ms is None or purge_at_ms is None:
+        return None
+    return f"PT{max(purge_at_ms - completed_at_ms, 0) / 1000:.3f}".rstrip("0").rstrip(".") + "S"

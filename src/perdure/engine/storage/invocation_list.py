@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from perdure.engine.core.model import Invocation, Status, Target
+from perdure.engine.core.model import Invocation, Status, Target, TimerKind
 from perdure.engine.storage.invocations import COLUMNS, decode_invocation
 
 STATES = (*(status.value for status in Status if status is not Status.COMPLETED), "succeeded", "failed")
@@ -29,6 +29,7 @@ _COLUMNS = ", ".join(
 _FETCH = (
     f"SELECT {_COLUMNS}, "
     "(SELECT coalesce(max(position) + 1, 0) FROM journal WHERE invocation_id = i.id), "
+    f"(SELECT at_ms FROM timer WHERE invocation_id = i.id AND kind = '{TimerKind.PURGE}'), "
     "c.service, c.handler, c.key "
     "FROM json_each(?) AS wanted JOIN invocation i ON i.id = wanted.value "
     "LEFT JOIN invocation c ON c.id = i.caller_id"
@@ -60,11 +61,14 @@ class Wanted:
 
 
 class Listed(NamedTuple):
-    """An invocation with what stands beside it; its result may be cut. caller: if it is still kept."""
+    """An invocation with what stands beside it; its result may be cut. caller: if it is still kept.
+    purge_at_ms: until when it is kept, once it has completed.
+    """
 
     invocation: Invocation
     journal_length: int
     caller: Target | None
+    purge_at_ms: int | None
 
 
 def page(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> list[Listed]:
@@ -85,9 +89,9 @@ def fetch(connection: sqlite3.Connection, ids: list[str]) -> list[Listed]:
 
 
 def _listed(row: tuple[Any, ...]) -> Listed:
-    *columns, journal_length, service, handler, key = row
+    *columns, journal_length, purge_at_ms, service, handler, key = row
     caller = None if service is None else Target(service, handler, key)
-    return Listed(decode_invocation(columns), journal_length, caller)
+    return Listed(decode_invocation(columns), journal_length, caller, purge_at_ms)
 
 
 def counts(connection: sqlite3.Connection, wanted: Wanted, count_max: int) -> dict[str, int]:
