@@ -32,6 +32,7 @@ PerdureError
 │   └── NotSerialisable        a step returned what the journal cannot give back
 ├── BudgetExceeded             in perdure.openai.budget, for it is an AgentsException as well
 ├── StillWaiting               a test waited for a result, and it did not come in time
+├── NotDeterministic           in a test that replays always, a replay took another way
 ├── IncompatibleSDK            the installed openai-agents lacks a name that we wrap
 └── CommandError               a command line mistake, told in one line
     └── EngineUnreachable      nothing answers at the admin address
@@ -233,6 +234,11 @@ class NotSerialisable(DurableError):
 class StillWaiting(PerdureError):
     """A test waited for something of its engine, and it did not come in time. The message says what did not
     finish."""
+
+
+class NotDeterministic(PerdureError):
+    """A test with `always_replay` waits for a result, and a replay did something else than the attempt before
+    it. The message names the handler and both commands."""
 
 
 class IncompatibleSDK(PerdureError):

@@ -11,7 +11,7 @@ import pytest
 import restate
 from pydantic import BaseModel
 
-from perdure.errors import RequestError, StillWaiting
+from perdure.errors import NotDeterministic, RequestError, StillWaiting
 from perdure.testing import harness
 
 pytestmark = pytest.mark.anyio
@@ -302,6 +302,13 @@ async def test_always_replay_shows_nondeterminism_that_a_lucky_run_hides() -> No
         view = await h.describe(invocation)
         assert view["status"] == "backing-off"
         assert "name: heads != tails" in view["last_failure"]
+
+
+async def test_a_call_that_is_always_replayed_fails_with_the_first_mismatch() -> None:
+    """Though the next try goes the first one's way, and would succeed."""
+    async with harness(coin(), always_replay=True) as h:
+        with pytest.raises(NotDeterministic, match=r"Coin/toss.* \[570\](.|\n)*name: heads != tails"):
+            await h.call("Coin/toss")
 
 
 async def test_deterministic_code_is_the_same_when_always_replayed() -> None:

@@ -21,7 +21,7 @@ from perdure.engine.ingress.app import ingress_app
 from perdure.engine.runtime.engine import Engine
 from perdure.engine.runtime.options import EngineOptions
 from perdure.engine.server import EngineServer
-from perdure.errors import RequestError, StillWaiting
+from perdure.errors import NotDeterministic, RequestError, StillWaiting
 from perdure.testing.time_skipper import TimeSkipper
 from perdure.testing.virtual_clock import VirtualClock
 from perdure.testing.watched_transport import WatchedTransport
@@ -46,7 +46,8 @@ async def harness(
 
     app: what `restate.app(...)` returned, or the services themselves.
     data_dir: keep the engine's file there; else it is temporary.
-    always_replay: end the attempt at every await, so that code which is not deterministic fails at once.
+    always_replay: end the attempt at every await, so that code which is not deterministic fails at once:
+        `call` and `attach` raise NotDeterministic.
     skip_time: while the test waits for a result and nothing runs, it is at once the time of the next timer:
         of durable sleeps, delayed sends and retries. False: all of them take real time.
     ports: listen on free ports too; see `Harness.ingress_url` and `admin_url`.
@@ -56,7 +57,7 @@ async def harness(
         options = EngineOptions(data_dir or Path(temporary), ingress=ANY_FREE_PORT, admin=ANY_FREE_PORT)
         if always_replay:
             options = replace(options, inactivity_timeout_ms=0)
-        h = Harness(_asgi(app), options, ports=ports, skip_time=skip_time, timeout_s=timeout_s)
+        h = Harness(_asgi(app), options, always_replay, ports=ports, skip_time=skip_time, timeout_s=timeout_s)
         await h.start()
         try:
             yield h
@@ -82,9 +83,17 @@ class Harness:
     engine: Engine
 
     def __init__(
-        self, app: Any, options: EngineOptions, *, ports: bool, skip_time: bool, timeout_s: float
+        self,
+        app: Any,
+        options: EngineOptions,
+        always_replay: bool,
+        *,
+        ports: bool,
+        skip_time: bool,
+        timeout_s: float,
     ) -> None:
         self._options = options
+        self._always_replay = always_replay
         self._ports = ports
         self._skip_time = skip_time
         self._timeout_s = timeout_s
@@ -143,10 +152,9 @@ class Harness:
 
         body: None for no input, bytes as they are, anything else as JSON (pydantic models and dataclasses
         too). Raises restate.TerminalError when the handler fails for good, RequestError for a request that
-        the ingress refuses, StillWaiting after `timeout_s`.
+        the ingress refuses, StillWaiting after `timeout_s`; with `always_replay` NotDeterministic.
         """
-        request = self._post(f"/{target}", body, idempotency_key)
-        return _result(await self._within(request, f"the result of {target}"))
+        return await self._result(self._post(f"/{target}", body, idempotency_key), target)
 
     async def send(
         self,
@@ -164,7 +172,7 @@ class Harness:
     async def attach(self, invocation_id: str) -> Any:
         """The result of an invocation, as `call` returns it."""
         request = self.ingress.get(f"/restate/invocation/{invocation_id}/attach")
-        return _result(await self._within(request, f"the result of {invocation_id}"))
+        return await self._result(request, invocation_id)
 
     async def describe(self, invocation_id: str) -> dict[str, Any]:
         """What the admin API says of an invocation: status, target, result, journal and more."""
@@ -228,6 +236,24 @@ class Harness:
             content = to_json(body)
             headers["content-type"] = "application/json"
         return await self.ingress.post(path, content=content, headers=headers, params=dict(query or {}))
+
+    async def _result(self, request: Coroutine[Any, Any, httpx2.Response], whose: str) -> Any:
+        if self._always_replay:
+            request = self._unless_it_differs(request)
+        return _result(await self._within(request, f"the result of {whose}"))
+
+    async def _unless_it_differs(self, request: Coroutine[Any, Any, T]) -> T:
+        """A later attempt may go the way of the first again, and succeed: that would be luck."""
+        mismatch = self._transport.mismatch
+        answer = asyncio.ensure_future(request)
+        either: set[asyncio.Future[Any]] = {answer, mismatch}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if mismatch.done():
+                raise NotDeterministic(f"a replay took another way: {mismatch.result()}")
+            return answer.result()
+        finally:
+            answer.cancel()
 
     async def _within(self, wanted: Coroutine[Any, Any, T], what: str, *, skips: bool | None = None) -> T:
         skips = self._skip_time if skips is None else skips

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
-from collections.abc import Mapping
+from asyncio import Future, get_running_loop
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from perdure.engine.transport.asgi import AsgiTransport
@@ -17,6 +17,7 @@ SETTLE_S = 0.003
 """An attempt that runs no step and has been silent for so long is asked to suspend. It may be busy all the
 same: then it goes on, and time waits for it."""
 SETTLE_S_MAX = 0.5
+_JOURNAL_MISMATCH = 570
 
 
 @dataclass
@@ -32,11 +33,14 @@ class Patience:
 
 
 class WatchedTransport(AsgiTransport):
-    """A restate app in this process. `conversations` are its open attempts."""
+    """A restate app in this process. `conversations` are its open attempts; `mismatch` is done when one of
+    them did not do what its journal says, and tells what.
+    """
 
     def __init__(self, app: object, clock: VirtualClock) -> None:
         super().__init__(app)  # type: ignore[arg-type]  # checked by `private_engine`
         self.conversations: set[WatchedConversation] = set()
+        self.mismatch: Future[str] = get_running_loop().create_future()
         self._clock = clock
         self._patience = Patience()
 
@@ -49,15 +53,21 @@ class WatchedTransport(AsgiTransport):
         listener: Listener,
     ) -> Conversation:
         watched = WatchedConversation(listener, self._clock, self.conversations, self._patience)
+        watched.failed = lambda error: self._note(f"{service}/{handler}", error)
         watched.handler = super().open(service, handler, protocol_version, headers, watched)
         self.conversations.add(watched)
         return watched
+
+    def _note(self, target: str, error: pb.Error) -> None:
+        if error.code == _JOURNAL_MISMATCH and not self.mismatch.done():
+            self.mismatch.set_result(f"{target}: [{error.code}] {error.message}")
 
 
 class WatchedConversation:
     """Stands between the engine and one attempt of a handler."""
 
     handler: Conversation
+    failed: Callable[[pb.Error], None]
 
     def __init__(
         self,
@@ -127,6 +137,8 @@ class WatchedConversation:
                 self._running.add(pb.RunCommand.FromString(payload).result_completion_id)
             case MessageType.PROPOSE_RUN_COMPLETION:
                 self._running.discard(pb.ProposeRunCompletion.FromString(payload).result_completion_id)
+            case MessageType.ERROR:
+                self.failed(pb.Error.FromString(payload))
             case MessageType.SLEEP:
                 sleep = pb.SleepCommand.FromString(payload)
                 sleep.wake_up_time += self._clock.ahead_ms
