@@ -25,6 +25,8 @@ def test_describe_tells_what_handlers_take(command: Command) -> None:
     assert re.search(r"^kind +virtual object *$", told, re.MULTILINE)
     assert "What is to be remembered." in told
     assert re.search(r"^write +exclusive +\w.* +none", told, re.MULTILINE)
+    assert re.search(r"^retry policy +initial interval \S+, .*max attempts \d+", told, re.MULTILINE)
+    assert not re.search(r"[{}]|True|False", told)
     (handler,) = json.loads(command("services", "describe", "Notes", "--json").out)["handlers"]
     assert handler["kind"] == "exclusive"
 

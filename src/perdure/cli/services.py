@@ -62,7 +62,7 @@ def describe(
         ("deployment", service.deployment_id),
         ("revision", str(service.revision)),
         ("public", "yes" if service.public else "no: only other handlers may call it"),
-        *((setting.replace("_", " "), str(value)) for setting, value in service.settings.items()),
+        *((_words(setting), _told(value)) for setting, value in service.settings.items()),
     ]
     if service.documentation:
         facts.append(("documentation", service.documentation))
@@ -73,3 +73,18 @@ def describe(
     )
     typer.echo()
     print_rows(("HANDLER", "KIND", "TAKES", "RETURNS"), rows, empty="no handlers")
+
+
+def _told(value: object) -> str:
+    """A setting's value, as a person writes it."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{_words(name)} {_told(each)}" for name, each in value.items())
+        case _:
+            return str(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
