@@ -6,14 +6,13 @@ import json
 import re
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import uvicorn
 from agents import set_default_openai_api
+from app_in_thread import served_by_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -33,22 +32,11 @@ def default_api() -> Iterator[None]:
     set_default_openai_api("responses")
 
 
-@contextmanager
-def _served(app: Starlette) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(5)
-
-
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """`serve(app)` gives the app's address, until the end of the test."""
     with ExitStack() as servers:
-        yield lambda app: servers.enter_context(_served(app))
+        yield lambda app: servers.enter_context(served_by_thread(app))
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ payment that it was. It remembers every request all the same.
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
+from app_in_thread import served_by_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -64,11 +63,5 @@ class Bank:
 def open_bank() -> Iterator[tuple[Bank, str]]:
     """A bank and its address."""
     bank = Bank()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(bank.app, log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield bank, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(5)
+    with served_by_thread(bank.app) as url:
+        yield bank, url

@@ -8,6 +8,7 @@ another order. So `child_process.spawn` starts one in ten as the real command, i
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -80,20 +81,23 @@ def _serve() -> None:
         importlib.import_module(module)
     from perdure.cli.main import main
 
+    gc.collect()
+    gc.freeze()  # in a forked process the collector of cycles would touch, and so copy, all that is there
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps: a killed child is gone at once
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
-            _become_perdure(json.loads(line), main)
+            order = json.loads(line)
+            log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            _become_perdure(order, (os.open(os.devnull, os.O_RDONLY), log, log), main)
         os.setpgid(pid, pid)  # before its pid is told, and not by itself: it may be killed at once
         print(pid, flush=True)
 
 
-def _become_perdure(order: dict[str, Any], main: Callable[[], None]) -> NoReturn:
+def _become_perdure(order: Mapping[str, Any], streams: Sequence[int], main: Callable[[], None]) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for standard, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
-        os.dup2(source, standard)
+    for standard, stream in enumerate(streams):
+        os.dup2(stream, standard)
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])

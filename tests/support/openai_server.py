@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
+from app_in_thread import served_by_thread
 from openai import AsyncOpenAI
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -46,15 +44,8 @@ class OpenAIServer:
 
     @contextmanager
     def serving(self) -> Iterator[OpenAIServer]:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            config = uvicorn.Config(self._app, log_level="warning", timeout_graceful_shutdown=1)
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-            thread.start()
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with served_by_thread(self._app) as self.url:
             yield self
-            server.should_exit = True
-            thread.join(5)
 
     async def _create(self, request: Request) -> Response:
         name = f"conv_{next(self._numbers)}"
