@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import restate
-from agents import set_tracing_disabled
+from page_shell import PageShell
+from pages import ROOT, executed, page
 
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
-pytestmark = pytest.mark.anyio
-
-PAGE = Path(__file__).parents[2] / "docs" / "guide" / "approvals.md"
+APPROVALS = page("docs/guide/approvals.md", "agent decide http returned asked")
 LARGE = {"order": 23, "euros": 180}
+
+
+def test_a_human_decides_by_the_command_line_and_over_http(shell: PageShell) -> None:
+    """About what the example asks, whose agent is that of the guide."""
+
+    def complaint() -> None:
+        shell.do("curl localhost:8080/Refunds/handle/send --json '\"Broken!\"'")
+        shell.until("perdure approvals list", "refund")
+
+    def outcome() -> str:
+        return shell.until("perdure invocations list --limit 1 --json", '"result_preview": "')
+
+    shell.do(f"perdure up {ROOT}/examples/approvals/agent.py")
+    complaint()
+    shell.run(APPROVALS.decide, before={"perdure approvals reject": complaint})
+    assert "ask for a photo first" in outcome()
+    complaint()
+    shell.run(APPROVALS.http)
+    assert "180 euros for order 23" in outcome()
 
 
 @pytest.fixture
 def guide() -> dict[str, Any]:
     """The names that the page's code defines, with a clerk whose model refunds 180 euros."""
-    set_tracing_disabled(True)
-    names: dict[str, Any] = {"__name__": "guide"}
-    for source in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
-        exec(compile(source, PAGE.name, "exec"), names)
+    names = executed(APPROVALS.agent, APPROVALS.returned, APPROVALS.asked)
     names["clerk"].model = ScriptedModel([ToolCall("refund", LARGE), lambda items: items[-1]["output"]])
     return names
 
@@ -43,6 +56,7 @@ async def announced(h: Any, invocation_id: str) -> dict[str, Any]:
     return announcement
 
 
+@pytest.mark.anyio
 async def test_a_refund_waits_for_a_human(guide: dict[str, Any]) -> None:
     async with harness(guide["app"], always_replay=True) as h:
         invocation_id = await h.send("Refunds/handle", "Broken!")
@@ -52,12 +66,14 @@ async def test_a_refund_waits_for_a_human(guide: dict[str, Any]) -> None:
         assert await h.attach(invocation_id) == "180 euros for order 23 are on their way"
 
 
+@pytest.mark.anyio
 async def test_a_state_that_is_stored_is_resumed_by_another_invocation(guide: dict[str, Any]) -> None:
     async with harness(restate.app([guide["desk"]]), always_replay=True) as h:
         assert [json.loads(each) for each in await h.call("Desk/7/complain", "Broken!")] == [LARGE]
         assert await h.call("Desk/7/decide", True) == "180 euros for order 23 are on their way"
 
 
+@pytest.mark.anyio
 async def test_a_handler_asks_a_human_itself(guide: dict[str, Any]) -> None:
     async with harness(restate.app([guide["desk_of_risk"]]), always_replay=True) as h:
         invocation_id = await h.send("Risk/check", "Ada")

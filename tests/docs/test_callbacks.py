@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agents import set_trace_processors, set_tracing_disabled
+from pages import executed, page
 
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 pytestmark = pytest.mark.anyio
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-
-
-def snippet(page: str) -> dict[str, Any]:
-    """The names that the page's code defines."""
-    [source] = re.findall(r"```python\n(.*?)```", (GUIDE / page).read_text(), flags=re.DOTALL)
-    names: dict[str, Any] = {"__name__": page}
-    exec(compile(source, page, "exec"), names)
-    return names
+GUARDRAILS = page("docs/guide/guardrails.md", "agent")
+HOOKS = page("docs/guide/hooks.md", "agents")
+TRACING = page("docs/guide/tracing.md", "agent")
 
 
 async def test_a_guardrail_judges_with_an_agent() -> None:
-    names = snippet("guardrails.md")
+    names = executed(GUARDRAILS.agent)
     names["judge"].model = ScriptedModel([lambda question: "yes" if "weather" in str(question) else "no"])
     names["weather"].model = ScriptedModel(["22 degrees"])
     async with harness(names["app"], always_replay=True) as h:
@@ -36,7 +29,7 @@ async def test_a_guardrail_judges_with_an_agent() -> None:
 
 
 async def test_hooks_and_a_handoff_with_a_callback() -> None:
-    names = snippet("hooks.md")
+    names = executed(HOOKS.agents)
     progress: list[str] = []
 
     async def save_progress(line: str) -> None:
@@ -67,7 +60,7 @@ async def test_a_trace_around_two_runs() -> None:
         def shutdown(self) -> None: ...
         def force_flush(self) -> None: ...
 
-    names = snippet("tracing.md")
+    names = executed(TRACING.agent)
     names["weather"].model = ScriptedModel(["22 degrees"])
     set_tracing_disabled(False)
     set_trace_processors([Ends()])

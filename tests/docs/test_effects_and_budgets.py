@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import socket
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import restate
-import uvicorn
+from app_in_thread import served_by_thread
+from pages import executed, page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,11 +19,8 @@ from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
 pytestmark = pytest.mark.anyio
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-
-
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (GUIDE / page).read_text(), flags=re.DOTALL)
+EFFECTS = page("docs/guide/effects.md", "pay find settle")
+BUDGETS = page("docs/guide/budgets.md", "agent prices")
 
 
 @pytest.fixture
@@ -44,23 +37,16 @@ def bank() -> Iterator[str]:
         return JSONResponse([] if found is None else [{"receipt": found}])
 
     app = Starlette(routes=[Route("/payments", pay, methods=["POST"]), Route("/payments", look_up)])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(5)
+    with served_by_thread(app) as url:
+        yield url
 
 
 async def test_the_payments_of_the_guide_on_effects(bank: str) -> None:
-    first, second, third = blocks("effects.md")
-    names: dict[str, Any] = {}
-    exec(compile(first.replace("https://bank.example", bank), "effects.md", "exec"), names)
+    replaced = [("https://bank.example", bank)]
+    names = executed(EFFECTS.pay, replaced=replaced)
     clerk = names["clerk"]
     clerk.model = ScriptedModel([ToolCall("pay", {"euros": 5}), lambda items: str(items[-1]["output"])])  # type: ignore[index,call-overload]
-    for block in (second, third):
-        exec(compile(block.replace("https://bank.example", bank), "effects.md", "exec"), names)
+    names = executed(EFFECTS.find, EFFECTS.settle, replaced=replaced, **names)
     service = restate.Service("Bank")
 
     @service.handler()
@@ -83,10 +69,7 @@ async def test_the_researcher_of_the_guide_on_budgets() -> None:
     class NamedModel(ScriptedModel):
         model = "gpt-5-mini"  # nobody knows whose
 
-    source, prices = blocks("budgets.md")
-    names: dict[str, Any] = {}
-    exec(compile(source, "budgets.md", "exec"), names)
-    exec(compile(prices, "budgets.md", "exec"), names)
+    names = executed(BUDGETS.agent, BUDGETS.prices)
     names["researcher"].model = NamedModel(["42"])
     async with harness(restate.app([names["service"]]), always_replay=True) as h:
         with pytest.raises(restate.TerminalError, match="there is no price for model 'gpt-5-mini'"):

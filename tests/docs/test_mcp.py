@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any
-
 import pytest
+from pages import ROOT, executed, page
 
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
-ROOT = Path(__file__).parents[2]
+MCP = page("docs/guide/mcp.md", "agent")
 
 
 @pytest.mark.anyio
@@ -19,9 +16,7 @@ async def test_servers_that_nobody_connects_or_that_a_durable_handler_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT / "examples" / "mcp")
-    [source] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/guide/mcp.md").read_text(), flags=re.DOTALL)
-    names: dict[str, Any] = {"__name__": "mcp.md"}
-    exec(compile(source, "mcp.md", "exec"), names)
+    names = executed(MCP.agent)
     names["storekeeper"].model = ScriptedModel(
         [ToolCall("count", {"item": "lamp"}), lambda items: items[-1]["output"][0]["text"]]
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any
-
 import pytest
+from page_shell import PageShell
+from pages import executed, page
 
 from perdure.testing import harness
 from perdure.testing.scripted_model import ScriptedModel
 
-pytestmark = pytest.mark.anyio
-
-PAGE = Path(__file__).parents[2] / "docs" / "guide" / "sessions.md"
+SESSIONS = page("docs/guide/sessions.md", "chat say")
 
 
+def test_the_chat_of_the_guide_is_called(shell: PageShell) -> None:
+    (shell.folder / "agent.py").write_text(SESSIONS.chat.text)
+    shell.do("perdure up agent.py")
+    assert shell.run(SESSIONS.say) == ['"My name is Ada."']
+
+
+@pytest.mark.anyio
 async def test_the_chat_of_the_guide_answers_and_tells_its_history() -> None:
-    [source] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(source, "sessions.md", "exec"), names)
+    names = executed(SESSIONS.chat)
     names["assistant"].model = ScriptedModel(["Hello Ada.", "Ada."])
     async with harness(names["app"], always_replay=True) as h:
         await h.call("Chat/ada/say", "My name is Ada.")

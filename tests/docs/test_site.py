@@ -1,4 +1,4 @@
-"""The site of the documentation builds, needs no other machine, tells of every error, and its code runs."""
+"""The site of the documentation builds, and asks no other machine; errors are told, snippets are run: all."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from pages import ROOT, page_paths, snippets
 
 from perdure import errors
-from perdure.testing import harness
-from perdure.testing.scripted_model import ScriptedModel, ToolCall
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+TESTS = sorted((ROOT / "tests" / "docs").glob("*.py"))
 
 
 class Loaded(HTMLParser):
@@ -58,20 +55,35 @@ def test_every_error_is_told_with_its_cause() -> None:
     assert {name for name in told if hasattr(errors, name)} == classes
 
 
-def test_no_code_of_the_documentation_is_untested() -> None:
-    tests = "".join(path.read_text() for path in (ROOT / "tests" / "docs").glob("*.py"))
-    with_code = {path.name for path in PAGES if "```python" in path.read_text()}
-    assert not {name for name in with_code if name not in tests and name.removesuffix(".md") not in tests}
-
-
-@pytest.mark.anyio
-async def test_the_agent_of_the_quickstart() -> None:
-    [source] = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "quickstart.md").read_text(), flags=re.DOTALL
+def test_every_snippet_is_named_and_run_by_a_test() -> None:
+    """`page()` itself sees to it that all snippets of a page have a name."""
+    named: dict[str, str] = {}
+    idle = []
+    for test in TESTS:
+        text = test.read_text()
+        for variable, path, names in re.findall(
+            r'^(\w+) = page\(\s*"(.+?)",\s+"(.+?)"', text, flags=re.MULTILINE
+        ):
+            assert path not in named, f"{path} is read in {test.name} and in {named[path]}"
+            named[path] = test.name
+            used = set(re.findall(rf"\b{variable}\.(\w+)", text))
+            idle += [f"{test.name}: {variable}.{name}" for name in names.split() if name not in used]
+    assert not idle, f"named, but run by no test: {idle}"
+    unread = [
+        f"  {first}"
+        for path in page_paths()
+        if path not in named and (first := next(iter(snippets(path)), None))
+    ]
+    assert not unread, (
+        "no test reads these pages, of which each has a snippet:\n"
+        + "\n".join(unread)
+        + '\nWrite in tests/docs: PAGE = page("docs/guide/...", "a name for each snippet"), and run each.'
     )
-    names: dict[str, object] = {}
-    exec(compile(source, "quickstart.md", "exec"), names)
-    model = ScriptedModel([ToolCall("temperature", {"city": "Rome"}), lambda items: items[-1]["output"]])
-    names["weather"].model = model  # type: ignore[attr-defined]
-    async with harness(names["app"], always_replay=True) as h:
-        assert await h.call("Agent/run", "How warm is it in Rome?") == "It is 21 degrees in Rome."
+
+
+def test_every_block_says_what_it_is() -> None:
+    """So that it is coloured, and that a test knows how to run it."""
+    kinds = {"python", "sh", "console", "json", "js", "yaml", "promql", "text"}
+    assert not [
+        str(block) for path in page_paths() for block in snippets(path) if block.language not in kinds
+    ]

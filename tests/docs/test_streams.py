@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any
-
 import pytest
+from page_shell import PageShell
+from pages import executed, page
 from sse import read_all
 
 from perdure.testing import harness
 
-pytestmark = pytest.mark.anyio
-
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "streams.md"
+STREAMS = page("docs/guide/streams.md", "read publish")
 
 
+AGENT = """
+import restate
+from agents import Agent
+
+from perdure import DurableRunner
+from perdure.testing.scripted_model import ScriptedModel
+
+sailor = Agent(name="Sailor", model=ScriptedModel(["The sea is wide."]))
+chat = restate.Service("Chat")
+
+
+@chat.handler()
+async def ask(ctx: restate.Context, message: str) -> str:
+    result = DurableRunner.run_streamed(sailor, message)
+    async for _event in result.stream_events():
+        pass
+    return result.final_output
+
+
+app = restate.app([chat])
+"""
+
+
+def test_a_run_is_read_over_http(shell: PageShell) -> None:
+    (shell.folder / "agent.py").write_text(AGENT)
+    shell.do("perdure up agent.py")
+    shell.run(STREAMS.read)
+
+
+@pytest.mark.anyio
 async def test_an_inventory_is_told_shelf_by_shelf() -> None:
-    sources = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
-    [source] = [source for source in sources if "publish(" in source]
-    module: dict[str, Any] = {}
-    exec(compile(source, GUIDE.name, "exec"), module)
+    module = executed(STREAMS.publish)
     async with harness(module["app"], always_replay=True) as h:
         sent = await h.ingress.post("/Library/inventory/send", json=["A", "B"])
         stream = f"/restate/invocation/{sent.json()['invocationId']}/stream"

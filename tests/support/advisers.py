@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import restate
@@ -23,11 +24,11 @@ USED = {
 LIST_USD = (2_152 * 0.25 + 2_048 * 0.025 + 380 * 2.0) / 1e6  # of a call of gpt-5-mini that uses that
 
 
-def at_openai() -> Model:
+def at_openai(text: str = "Go by train, and book the seat now.", used: Mapping[str, Any] = USED) -> Model:
     """A model that is asked at OpenAI's address, and answers from here."""
-    said = {"type": "output_text", "text": "Go by train, and book the seat now.", "annotations": []}
+    said = {"type": "output_text", "text": text, "annotations": []}
     message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
-    body = {**RESPONSE, "id": "resp_1", "created_at": 0, "output": [message], "usage": USED}
+    body = {**RESPONSE, "id": "resp_1", "created_at": 0, "output": [message], "usage": used}
     api = ModelApi(answer=json.dumps(body).encode())
     return OpenAIResponsesModel("gpt-5-mini", client_of(api, "https://api.openai.com/v1"))
 

@@ -37,7 +37,7 @@ class Process(Protocol):
     def wait(self, timeout: float) -> int: ...
 
 
-_fork_server = functools.cache(ForkServer)
+fork_server = functools.cache(ForkServer)
 _starts = itertools.count(1)
 
 
@@ -47,7 +47,7 @@ def spawn(command: Sequence[str], log_path: Path, env: Mapping[str, str]) -> Pro
     `perdure ...` is forked from a process that has done its imports, but for one in `COLD_EVERY`.
     """
     if command[0] == PERDURE and next(_starts) % COLD_EVERY:
-        return _fork_server().fork(command[1:], log_path, env)
+        return fork_server().fork(command[1:], log_path, env)
     with log_path.open("ab") as log:
         return subprocess.Popen(
             command,

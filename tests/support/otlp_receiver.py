@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -50,6 +51,13 @@ class OtlpReceiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.env = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": "20"}
+
+    def tree(self, parent: str, depth: int = 0) -> Iterator[str]:
+        """The names below a span, each behind two spaces a level, in the order of their beginning."""
+        for span in sorted(self.spans, key=lambda span: span.start_ns):
+            if span.parent == parent:
+                yield "  " * depth + span.name
+                yield from self.tree(span.id, depth + 1)
 
     def __enter__(self) -> OtlpReceiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -34,6 +34,21 @@ def find_binary(tool: str = "restate-server") -> Path | None:
     return binary if os.access(binary, os.X_OK) else None
 
 
+def server_env(ingress: int, admin: int, fabric: int) -> dict[str, str]:
+    """What makes a restate-server listen on these ports, stay small, and be quiet."""
+    return {
+        "RESTATE_LISTEN_MODE": "tcp",
+        "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ingress}",
+        "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{admin}",
+        "RESTATE_BIND_ADDRESS": f"127.0.0.1:{fabric}",
+        "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
+        "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "256MiB",
+        "RESTATE_DISABLE_TELEMETRY": "true",
+        "RESTATE_LOG_FILTER": "warn,octocrab=off",  # octocrab asks GitHub for a newer version
+        "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
+    }
+
+
 class RestateServer:
     """One node. `kill` and `start` again keep its data directory and its ports."""
 
@@ -48,18 +63,7 @@ class RestateServer:
         self.process = ChildProcess(
             [str(binary), "--no-logo", "--node-name", "node", "--base-dir", str(directory / "restate-data")],
             log_path=directory / "restate-server.log",
-            env={
-                "RESTATE_LISTEN_MODE": "tcp",
-                "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ingress}",
-                "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{admin}",
-                "RESTATE_BIND_ADDRESS": f"127.0.0.1:{fabric}",
-                "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
-                "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "256MiB",
-                "RESTATE_DISABLE_TELEMETRY": "true",
-                "RESTATE_LOG_FILTER": "warn,octocrab=off",  # octocrab asks GitHub for a newer version
-                "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
-                **(env or {}),
-            },
+            env={**server_env(ingress, admin, fabric), **(env or {})},
         )
 
     async def start(self) -> None:

@@ -13,7 +13,7 @@ import traced_shop
 from embedded_engine import EmbeddedEngine
 from engines import engine, running
 from free_port import free_port
-from otlp_receiver import OtlpReceiver, ReceivedSpan
+from otlp_receiver import OtlpReceiver
 from restate_server import WHY_MISSING, find_binary
 
 pytestmark = pytest.mark.anyio
@@ -56,14 +56,6 @@ async def call(ingress_url: str, handler: str, headers: dict[str, str] | None = 
         return await client.post(f"/Shop/{handler}", json="how many socks?", headers=headers)
 
 
-def tree(spans: list[ReceivedSpan], parent: str, depth: int = 0) -> Iterator[str]:
-    """The names below a span, each behind two spaces a level, in the order of their beginning."""
-    for span in sorted(spans, key=lambda span: span.start_ns):
-        if span.parent == parent:
-            yield "  " * depth + span.name
-            yield from tree(spans, span.id, depth + 1)
-
-
 async def test_a_run_is_one_trace_from_the_client_to_the_tools(
     shop: EmbeddedEngine, receiver: OtlpReceiver
 ) -> None:
@@ -72,7 +64,7 @@ async def test_a_run_is_one_trace_from_the_client_to_the_tools(
     await receiver.until(*KEPT)
 
     assert {span.trace_id for span in receiver.spans} == {TRACE}
-    assert list(tree(receiver.spans, CLIENT)) == [
+    assert list(receiver.tree(CLIENT)) == [
         "accept Shop/ask",
         "  Shop/ask",
         "    attempt 1",
@@ -187,7 +179,7 @@ async def test_beside_a_restate_server_the_handlers_half_joins_the_clients_trace
 
     assert 'perdure_model_calls_total{agent="Keeper",model=""} 3.0' in scraped
     assert {span.trace_id for span in receiver.spans} == {TRACE}
-    assert list(tree(receiver.spans, CLIENT)) == [
+    assert list(receiver.tree(CLIENT)) == [
         "invoke_agent Keeper",
         "  chat",
         "  execute_tool look_up",
