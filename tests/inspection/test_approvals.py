@@ -9,6 +9,7 @@ import clerks
 import pytest
 from agents import set_tracing_disabled
 
+from perdure.engine.storage import journal_pages
 from perdure.errors import RequestError
 from perdure.inspection import approvals
 from perdure.inspection.admin_api import AdminApi
@@ -53,6 +54,24 @@ async def test_what_is_suspended_waits_and_what_was_never_started_does_not(h: Ha
     with pytest.raises(RequestError, match=r"already decided: rejected at .* by Ada: no photo"):
         await decide(api, waiting.id, approved=True, by="Grace")
     await h.kill(scheduled)
+
+
+async def test_announcements_that_are_too_long_for_a_list_are_there(
+    h: Harness, api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the values of a list there is so much; what is cut is no JSON."""
+    monkeypatch.setattr(journal_pages, "PAGE_BYTES_MAX", 1_000)
+    asked = [
+        await h.send("Refunds/open_account", f"customer {number}" + "x" * 120_000) for number in range(3)
+    ]
+    await h.settle()
+    waiting = await approvals.pending(api)
+    assert [each.invocation_id for each in waiting] == asked
+    assert all(len(each.arguments["customer"]) > 120_000 for each in waiting)
+    for each in waiting:
+        await decide(api, each.id, approved=True)
+    await h.settle()
+    assert {each.id for each in await approvals.recent(api)} >= {each.id for each in waiting}
 
 
 async def test_the_last_decisions_come_first(h: Harness, api: AdminApi) -> None:

@@ -26,7 +26,7 @@ from perdure.protocol.ids import decode_awakeable_id
 __all__ = ["Approval", "Decision", "find", "pending", "recent"]
 
 _PAGE = 1_000
-_VALUE_BYTES_MAX = 256 * 1024  # of an announcement in a list; a longer one is asked for by itself
+_VALUE_BYTES_MAX = 256 * 1024  # in a list; what is cut is asked for by itself
 _WHOLE_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -78,7 +78,11 @@ async def _page(api: AdminApi, query: dict[str, str]) -> tuple[list[Approval], s
 
 
 async def _uncut(api: AdminApi, row: Row) -> Row:
-    if all(row.get(f"{name}_bytes", 0) <= _VALUE_BYTES_MAX for name in ("value", "answer")):
+    """With all of what was said: the values of a list have so much room together."""
+    if all(
+        len(base64.b64decode(row.get(name, ""))) == row.get(f"{name}_bytes", 0)
+        for name in ("value", "answer")
+    ):
         return row
     whole = await _whole(api, row["id"])
     return next((each for each in whole if each["entry_index"] == row["entry_index"]), row)

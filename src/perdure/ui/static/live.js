@@ -47,7 +47,7 @@ async function follow(url, atOnce) {
       failures = 0;
       reachable(url);
       if (answer.status === 404) gone(url, await parsed(answer));
-      else if (lost.has(url) && answer.ok) return location.reload();
+      else if (lost.has(url) && (answer.ok || answer.status === 304)) return location.reload();
       if (answer.status === 200 && answer.headers.get("etag") !== etag) {
         etag = answer.headers.get("etag");
         show(url, await parsed(answer));
