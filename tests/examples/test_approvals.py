@@ -127,6 +127,32 @@ async def test_a_rejection_reaches_the_model(desk: Desk) -> None:
     assert desk.refunds == [SMALL]
 
 
+async def test_a_run_that_is_restarted_behind_its_question_waits_for_an_answer_of_its_own(desk: Desk) -> None:
+    """Its journal is a copy, and tells the id of the awakeable of the first run."""
+    first = await desk.complain()
+    asked = await desk.question(first)
+    admin = f"{desk.engine.admin_url}/invocations/{first}"
+    assert (await desk.http.patch(f"{admin}/kill")).is_success
+    await desk.answer(first)  # that it was killed
+    found = await desk.http.post(
+        f"{desk.engine.admin_url}/query",
+        json={"query": f"SELECT index FROM sys_journal WHERE id = '{first}' AND name LIKE 'approval %'"},
+        headers={"accept": "application/json"},
+    )
+    (row,) = found.json()["rows"]
+    restarted = await desk.http.patch(f"{admin}/restart-as-new", params={"from": row["index"]})
+    second = restarted.json()["new_invocation_id"]
+
+    question = await desk.question(second)
+    assert question["id"] != asked["id"]
+    assert question["arguments"] == asked["arguments"]
+    approved = await desk.approvals("approve", question["id"], "--by", "ada")
+    assert approved.returncode == 0, approved.stderr
+    assert (await desk.answer(second)).json() == PAID
+    again = await desk.approvals("reject", question["id"], "--by", "bob")
+    assert "already decided: approved at 20" in again.stderr
+
+
 async def test_one_http_call_decides_and_a_bad_one_is_asked_again(desk: Desk) -> None:
     invocation_id = await desk.complain()
     first = await desk.question(invocation_id)

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from perdure.errors import RequestError
 from perdure.inspection.records import time_of
+from perdure.protocol.ids import decode_awakeable_id, encode_awakeable_id
 
 STEP_NAME = "approval "
 """How the names of steps begin that announce one."""
@@ -107,6 +109,19 @@ def announcement_of(content: bytes) -> dict[str, Any] | None:
             times = (asked_at, announced.get("expires_at", asked_at))
             return dict(announced) if all(map(_is_time, times)) else None
     return None
+
+
+def awaited_by(invocation_id: str, announcement: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The announcement, with the id of this invocation's own awakeable; None if it has no id of one.
+
+    An invocation that was restarted has a copy of what another one announced. It waits for its own
+    awakeable, which has the same index.
+    """
+    try:
+        _, index = decode_awakeable_id(announcement["awakeable_id"])
+    except RequestError:
+        return None
+    return {**announcement, "awakeable_id": encode_awakeable_id(invocation_id, index)}
 
 
 def decision_of(content: bytes) -> Decision | None:

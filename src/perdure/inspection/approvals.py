@@ -17,6 +17,7 @@ from perdure.inspection.approval import (
     Approval,
     Decision,
     announcement_of,
+    awaited_by,
     decision_of,
     rejection,
 )
@@ -97,7 +98,8 @@ async def _whole(api: AdminApi, awakeable_id: str) -> list[Any]:
 
 def _approval(row: Row) -> Approval | None:
     """None for a step that has the name of an announcement and is none, or is another awakeable's."""
-    announcement = announcement_of(base64.b64decode(row["value"]))
+    announced = announcement_of(base64.b64decode(row["value"]))
+    announcement = None if announced is None else awaited_by(row["invocation_id"], announced)
     if announcement is None or announcement["awakeable_id"] != row["id"]:
         return None
     answered_at = optional_time(row.get("answered_at"))

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from perdure.errors import RequestError
 from perdure.inspection import invocation_sql
 from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approval import (
@@ -20,6 +19,7 @@ from perdure.inspection.approval import (
     Approval,
     Decision,
     announcement_of,
+    awaited_by,
     decision_of,
     rejection,
 )
@@ -30,6 +30,7 @@ from perdure.protocol.ids import decode_awakeable_id
 _INVOCATIONS_A_QUERY = 200
 _COMPLETION_ID = re.compile(r'"completion_id":(\d+)')
 
+_COLUMNS = "id, target, status, restarted_from"
 _WITHOUT_A_JOURNAL = "'scheduled', 'inboxed'"
 # One that sleeps for years is not read again and again. Signals up to 16 are the protocol's own, 1 is cancel.
 _MAY_WAIT_FOR_A_HUMAN = (
@@ -40,7 +41,7 @@ _MAY_WAIT_FOR_A_HUMAN = (
 
 async def pending(api: AdminApi) -> list[Approval]:
     """See `perdure.inspection.approvals.pending`."""
-    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE {_MAY_WAIT_FOR_A_HUMAN}")
+    told = await api.query(f"SELECT {_COLUMNS} FROM sys_invocation WHERE {_MAY_WAIT_FOR_A_HUMAN}")
     found = [each for each in await _all_approvals(api, told.rows) if each.status == "pending"]
     return sorted(found, key=lambda approval: approval.asked_at)
 
@@ -49,12 +50,12 @@ async def recent(api: AdminApi, limit: int) -> list[Approval]:
     """See `perdure.inspection.approvals.recent`: of what moved last, and of the newest invocations."""
     under_way, newest = await asyncio.gather(
         api.query(
-            f"SELECT id, target, status FROM sys_invocation WHERE status NOT IN ({_WITHOUT_A_JOURNAL}) "
+            f"SELECT {_COLUMNS} FROM sys_invocation WHERE status NOT IN ({_WITHOUT_A_JOURNAL}) "
             f"AND status <> 'completed' ORDER BY modified_at DESC LIMIT {_INVOCATIONS_A_QUERY}"
         ),
         invocation_sql.page(api, EVERYTHING, None, _INVOCATIONS_A_QUERY),
     )
-    rows = {each.id: {"id": each.id, "target": each.target, "status": each.status} for each in newest[0]}
+    rows = {each.id: {name: getattr(each, name) for name in _COLUMNS.split(", ")} for each in newest[0]}
     rows |= {row["id"]: row for row in under_way.rows}
     found = [each for each in await _all_approvals(api, list(rows.values())) if each.status != "pending"]
     return sorted(found, key=lambda each: each.decided_at or each.asked_at, reverse=True)[:limit]
@@ -63,7 +64,7 @@ async def recent(api: AdminApi, limit: int) -> list[Approval]:
 async def find(api: AdminApi, awakeable_id: str) -> Approval | None:
     """See `perdure.inspection.approvals.find`."""
     invocation_id, _ = decode_awakeable_id(awakeable_id)
-    told = await api.query(f"SELECT id, target, status FROM sys_invocation WHERE id = '{invocation_id}'")
+    told = await api.query(f"SELECT {_COLUMNS} FROM sys_invocation WHERE id = '{invocation_id}'")
     found = (approval for approval in await _approvals(api, told.rows) if approval.id == awakeable_id)
     return next(found, None)
 
@@ -94,15 +95,15 @@ def _joined(
                 signals.setdefault((row["id"], index), row)
     for row in entries:
         announcement = _announcement(row["notification"], announced[row["id"]])
-        awakeable = None if announcement is None else _awakeable(announcement["awakeable_id"])
-        if announcement is None or awakeable is None or awakeable[0] != row["id"]:
-            continue
         invocation = invocations[row["id"]]
-        signal = signals.get(awakeable)
+        own = None if announcement is None else awaited_by(row["id"], announcement)
+        if own is None or (own != announcement and invocation.get("restarted_from") is None):
+            continue
+        signal = signals.get(decode_awakeable_id(own["awakeable_id"]))
         yield Approval(
             invocation_id=row["id"],
             target=invocation["target"],
-            announcement=announcement,
+            announcement=own,
             decided_at=None if signal is None else time_of(signal["appended_at"]),
             decision=None if signal is None else _decision(signal["notification"]["Signal"]["result"]),
             completed=invocation["status"] == "completed",
@@ -146,14 +147,6 @@ def _announcement(notification: Mapping[str, Any], completion_ids: set[int]) -> 
         case {"Completion": {"Run": {"completion_id": number, "result": {"Success": list(content)}}}}:
             return announcement_of(bytes(content)) if number in completion_ids else None
     return None
-
-
-def _awakeable(awakeable_id: str) -> tuple[str, int] | None:
-    """Its invocation and the index of its signal; None for what is no id of an awakeable."""
-    try:
-        return decode_awakeable_id(awakeable_id)
-    except RequestError:
-        return None
 
 
 def _decision(result: object) -> Decision | None:

@@ -119,6 +119,8 @@ async def _answer(context: DurableContext, question: Question, timeout_ms: int |
             f"approval {question.tool}", _announce, question, awakeable_id, timeout_ms, asked, problem
         )
         assert asked is not None
+        # Of a restarted invocation the entry is a copy, and tells the id of the first one's awakeable.
+        asked["awakeable_id"] = awakeable_id
         publish_cut("approval", {**asked}, current_options().stream)  # the journal has it whole
         try:
             return Decision.model_validate_json(await answer)

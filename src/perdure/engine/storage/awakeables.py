@@ -59,6 +59,10 @@ _SIGNALS = (
     "SELECT position, payload, appended_at_ms FROM journal "
     f"WHERE invocation_id = ? AND type = {MessageType.SIGNAL:d}"
 )
+_LINEAGE = (
+    "WITH RECURSIVE lineage (id) AS (VALUES (?) UNION SELECT i.restarted_from FROM lineage l "
+    "JOIN invocation i ON i.id = l.id WHERE i.restarted_from IS NOT NULL) SELECT id FROM lineage"
+)
 _ADD = "INSERT INTO awakeable VALUES (?, ?, ?, ?, ?, NULL, NULL)"
 _ANSWER = (
     "UPDATE awakeable SET closed_at_ms = ?, answer_position = ? "
@@ -106,9 +110,11 @@ class Awakeables:
         self._connection.execute("DELETE FROM awakeable WHERE invocation_id = ?", (invocation_id,))
 
     def _tell(self, invocation_id: str, position: int, entry: Entry) -> None:
-        told = ids.awakeables_in(entry.payload[:LOOKED_AT_BYTES])
-        # A restarted invocation has results that tell of the awakeables of another one.
-        signals = sorted({signal for whose, signal in told if whose == invocation_id})
+        told = list(ids.awakeables_in(entry.payload[:LOOKED_AT_BYTES]))
+        # A restarted invocation has a copy of another one's results. Of the awakeables that they tell of it
+        # waits for its own, with the same indices.
+        lineage = {whose for (whose,) in self._connection.execute(_LINEAGE, (invocation_id,))} if told else ()
+        signals = sorted({signal for whose, signal in told if whose in lineage})
         if not signals:
             return
         name = self._name_of(invocation_id, position, entry.payload)

@@ -36,8 +36,7 @@ def _restart(event: Restart, tx: Transaction, now_ms: int) -> list[Action]:
         raise _Refused(
             400, f"the journal of '{event.id}' has no entry {event.through_index}: it has {len(journal)}"
         )
-    for entry in list(_prefix(journal, event.through_index)):  # all of it, or a refusal before the first
-        tx.append(event.new_id, entry)
+    prefix = list(_prefix(journal, event.through_index))  # all of it, or a refusal
     new = Invocation(
         id=event.new_id,
         target=old.target,
@@ -52,6 +51,9 @@ def _restart(event: Restart, tx: Transaction, now_ms: int) -> list[Action]:
         scope=old.scope,
         limit_key=old.limit_key,
     )
+    tx.put_invocation(new)  # first: what entries tell is understood by whose journal they are a copy of
+    for entry in prefix:
+        tx.append(new.id, entry)
     return admission.admit(new, tx, now_ms)
 
 
