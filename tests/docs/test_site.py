@@ -84,6 +84,7 @@ def test_every_snippet_is_named_and_run_by_a_test() -> None:
 def test_every_block_says_what_it_is() -> None:
     """So that it is coloured, and that a test knows how to run it."""
     kinds = {"python", "sh", "console", "json", "js", "yaml", "promql", "text"}
-    assert not [
-        str(block) for path in page_paths() for block in snippets(path) if block.language not in kinds
+    unknown = [
+        f"  {block}" for path in page_paths() for block in snippets(path) if block.language not in kinds
     ]
+    assert not unknown, f"write ```sh, or another of {sorted(kinds)}:\n" + "\n".join(unknown)

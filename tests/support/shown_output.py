@@ -1,4 +1,4 @@
-"""Whether a command says what its page shows: word for word, but for ids, times and sizes."""
+"""Whether a command says what its page shows: word for word, but for ids, times, sizes and versions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _DIFFERS = {
     re.compile(r"\b\d{13}\b"): "<time>",
     re.compile(r"(?<![\w.])(\d+(\.\d+)?(d|h|ms|m|s))+(?!\w)"): "<duration>",
     re.compile(r"\b\d+(\.\d+)? ([KMG]i)?B\b"): "<size>",
+    re.compile(r"genai-prices [\d.]+"): "<price list>",
     re.compile(r'"delta":"[^"]*"'): "<words>",  # time decides how many go together
     re.compile(r"\s+"): " ",
 }
