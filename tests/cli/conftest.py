@@ -13,7 +13,7 @@ from pathlib import Path
 
 import engines
 import pytest
-from child_process import PERDURE
+from child_process import PERDURE, fork_server
 from desk_engine import Command, Desk, Done
 
 from perdure.cli.main import run
@@ -120,11 +120,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def perdure(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs one command to its end in the user's folder."""
+    """Runs one command to its end in the user's folder. It is forked, where `start_perdure` starts the real one."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PERDURE, *arguments],
+            [fork_server().bin / "perdure", *arguments],
             cwd=folder,
             env={**clean_environment(), **environment},
             capture_output=True,
