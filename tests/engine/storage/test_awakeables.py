@@ -29,7 +29,7 @@ from perdure.protocol.ids import encode_awakeable_id, encode_invocation_id
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
-ADA, GRACE = (encode_invocation_id(bytes([number]) * 24) for number in (1, 2))
+ADA, GRACE, MARY = (encode_invocation_id(bytes([number]) * 24) for number in (1, 2, 3))
 MAIL = "send the mail"
 
 
@@ -138,11 +138,23 @@ def test_with_its_journal_it_is_forgotten(book: Book) -> None:
 
 
 def test_only_its_own_awakeables_count(book: Book) -> None:
-    """A restarted invocation has the results of the one before it, which tell of that one's."""
+    """A step may tell of another invocation's, which waits for them."""
     book.append(run(1), telling(1, 17), to=GRACE)
     book.append(run(1), result(1, b"sign_1 and sign_1AAAA, " + b"sign_1" + b"A" * 38))
     book.append(run(2), telling(2, 17, before=b"x" * awakeables.LOOKED_AT_BYTES))
     assert book.open() == []
+
+
+def test_of_what_it_was_restarted_from_they_stand_for_its_own(book: Book) -> None:
+    """It has the results of the one before it, which tell of that one's, and waits at the same indices."""
+    restarted = replace(an_invocation(GRACE), restarted_from=ADA)
+    again = replace(an_invocation(MARY), restarted_from=GRACE)
+    book.store.transact(lambda: [book.store.put_invocation(each) for each in (restarted, again)] and None)
+    for name in (GRACE, MARY):
+        book.append(run(1), telling(1, 17), to=name)
+    assert [each.place.invocation_id for each in book.open()] == [GRACE, MARY]
+    book.append(answer(17), to=MARY)
+    assert [each.place.invocation_id for each in book.open()] == [GRACE]
 
 
 def test_one_result_may_tell_of_several_and_several_of_one(book: Book) -> None:
