@@ -120,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def perdure(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs one command to its end in the user's folder. It is forked, where `start_perdure` starts the real one."""
+    """Runs one command to its end in the user's folder, forked; `start_perdure` starts new processes."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
