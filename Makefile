@@ -35,14 +35,17 @@ $(VENV)/.local-model: examples/requirements.txt $(VENV)/.installed
 	@$(call pip,-r examples/requirements.txt)
 	@touch $@
 
+# One more than there are cores: tests wait for processes of theirs as much as they compute.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # Everything that is tested.
 test: install npm npm-typescript lint test-lowest
-	$(BIN)/pytest -q -n auto --dist loadgroup
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
 
 # What wraps the Agents SDK, on the lowest version of it that pyproject.toml allows. It lies in front of the installed
 # one on the path, so one virtual environment is enough. The newest version is the locked one.
 test-lowest: install build/lowest/.installed
-	PYTHONPATH=build/lowest $(BIN)/pytest -q -n auto tests/openai
+	PYTHONPATH=build/lowest $(BIN)/pytest -q -n $(WORKERS) tests/openai
 
 build/lowest/.installed: tests/openai/lowest.txt $(VENV)/.installed
 	@$(call pip,--no-deps --upgrade --target build/lowest -r tests/openai/lowest.txt)
