@@ -103,7 +103,7 @@ RUNS ?= 1000
 simulate: install
 	$(BIN)/python -m perdure.testing.simulator --seed $(SEED) --runs $(RUNS)
 
-# SIGKILL at every step of every kind of run, on both engines; the table of what went wrong must be all zeros (5 minutes).
+# SIGKILL at every step of every kind of run, on both engines; the table of what went wrong must be all zeros (7 minutes).
 crash: install npm
 	PYTHONPATH=tests/support $(BIN)/python tests/support/crash_matrix.py
 	PYTHONPATH=tests/support $(BIN)/python tests/support/token_deaths.py
