@@ -99,6 +99,23 @@ def blocking(question: str) -> str:
     return str(Runner.run_sync(AGENT, question).final_output)
 
 
+class Obliging:
+    """A proxy that has every attribute, as some clients of remote procedures are."""
+
+    def __getattr__(self, name: str) -> Obliging:
+        return Obliging()
+
+    def __call__(self) -> None: ...
+
+
+OBLIGING = functools.partial(Obliging())
+NAMELESS = eval("lambda: None", {})  # no module
+
+
+async def through_odd_things(question: str) -> str:
+    return f"{OBLIGING()} {NAMELESS()}"
+
+
 async def no_agent(question: str) -> str:
     return question.upper()
 
@@ -111,6 +128,7 @@ async def no_agent(question: str) -> str:
         (functools.partial(through_a_helper, "?"), "by_name()"),
         (blocking, None),
         (no_agent, None),
+        (through_odd_things, None),
         (len, None),
         (print, None),
     ],

@@ -134,7 +134,7 @@ def _kept_until(row: Row) -> datetime | None:
         return None
     try:
         return time_of(completed_at) + _DURATION.validate_python(retention)
-    except OverflowError:  # for ever
+    except (OverflowError, ValueError):  # for ever: no date, or not even a duration in Python
         return None
 
 

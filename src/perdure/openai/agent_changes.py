@@ -1,9 +1,9 @@
 """What a hook or a plain tool adds to an agent is not there in another process, and that is not silent.
 
-An agent belongs to the process. A step that gives it another tool runs once: the process that resumes the run
-reads the step's entry, and has the agent as it was made. So the entry says what was added. A warning tells it
-when it happens, and an attempt that lacks it may replay what is journaled, and makes no further model call:
-the model would see another agent.
+An agent belongs to the process. A step that gives it another tool runs once: an attempt that resumes the run
+in another process, or makes its agent anew, reads the step's entry, and has the agent as it was made. So the
+entry says what was added. A warning tells it when it happens, and an attempt that lacks it may replay what is
+journaled, and makes no further model call: the model would see another agent.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ class AgentWatch:
         if place not in _told and len(_told) < _TOLD_MAX:
             _told.add(place)
             _logger.warning(
-                f"the step {step!r} added to agent {self._agent.name!r}: {_listed(added)}. A process that "
-                f"resumes this run does not have them, and ends it with an error. {_ADVICE}"
+                f"the step {step!r} added to agent {self._agent.name!r}: {_listed(added)}. An attempt in "
+                "another process, or one that makes the agent anew, does not have them, and ends the run "
+                f"with an error. {_ADVICE}"
             )
 
 

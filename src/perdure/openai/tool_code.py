@@ -44,7 +44,11 @@ def runs_agents_through(function: Callable[..., object]) -> str | None:
         current = waiting.pop(0)
         for thing in _named(current):
             found = _written(thing) if isinstance(thing, _FOLLOWED) else None
-            if found is None or found in seen or found.__module__.partition(".")[0] in ("agents", "perdure"):
+            if (
+                found is None
+                or found in seen
+                or (found.__module__ or "").partition(".")[0] in ("agents", "perdure")
+            ):
                 continue
             if names_runner(found):
                 return f"{found.__qualname__}()"
@@ -61,7 +65,10 @@ def _written(function: Any) -> types.FunctionType | None:
         elif isinstance(function, types.MethodType):
             function = function.__func__
         elif hasattr(function, "__wrapped__"):
-            function = inspect.unwrap(function)
+            try:
+                function = inspect.unwrap(function)
+            except ValueError:  # a cycle, or an object that has every attribute it is asked for
+                return None
         elif callable(function) and isinstance(call := type(function).__call__, types.FunctionType):
             function = call
         else:
@@ -75,12 +82,14 @@ def _named(function: types.FunctionType | None) -> Iterator[Any]:
     """
     if function is None:
         return
-    names = {name for code in _codes(function.__code__) for name in code.co_names}
+    # In the order of the code, so that who asks is told the same each time.
+    names = dict.fromkeys(name for code in _codes(function.__code__) for name in code.co_names)
     things = [function.__globals__[name] for name in names if name in function.__globals__]
     things += [cell.cell_contents for cell in function.__closure__ or () if _is_set(cell)]
     yield from things
     modules = [thing for thing in things if inspect.ismodule(thing)]
-    modules += [sys.modules[name] for name in names & _homes()]  # imported in the function
+    homes = _homes()
+    modules += [sys.modules[name] for name in names if name in homes]  # imported in the function
     for module in modules:
         yield from (_attribute(module, name) for name in names)
 

@@ -16,6 +16,7 @@ from perdure.inspection.admin_api import AdminApi
 from perdure.inspection.approvals import Approval
 from perdure.ui.actions import act, form
 from perdure.ui.pages import base, page, see_other
+from perdure.ui.remembered import Remembered
 from perdure.ui.waiting_approvals import waiting_approvals
 
 NAME_COOKIE = "perdure-name"
@@ -28,6 +29,9 @@ WAITING_SHOWN_MAX = 100
 
 
 def routes(api: AdminApi) -> list[BaseRoute]:
+    # With each refresh of every tab: among very many that wait it takes long to find those that have expired.
+    recently = Remembered[None, list[Approval]](lambda _: approvals.recent(api))
+
     async def inbox(request: Request) -> Response:
         return _page(
             request,
@@ -42,7 +46,8 @@ def routes(api: AdminApi) -> list[BaseRoute]:
         return _page(request, "approvals_waiting.html", waiting=await waiting_approvals(request))
 
     async def recent(request: Request) -> Response:
-        return _page(request, "approvals_recent.html", recent=await approvals.recent(api))
+        """What the inbox follows of the last decisions."""
+        return _page(request, "approvals_recent.html", recent=await recently(None))
 
     async def count(request: Request) -> Response:
         """What the navigation shows on every page."""

@@ -29,7 +29,7 @@ from perdure.protocol.ids import encode_awakeable_id, encode_invocation_id
 from perdure.protocol.messages import MessageType
 from perdure.protocol.proto import service_protocol_pb2 as pb
 
-ADA, GRACE, MARY = (encode_invocation_id(bytes([number]) * 24) for number in (1, 2, 3))
+ADA, GRACE, MARY, JOAN = (encode_invocation_id(bytes([number]) * 24) for number in (1, 2, 3, 4))
 MAIL = "send the mail"
 
 
@@ -153,8 +153,13 @@ def test_of_what_it_was_restarted_from_they_stand_for_its_own(book: Book) -> Non
     for name in (GRACE, MARY):
         book.append(run(1), telling(1, 17), to=name)
     assert [each.place.invocation_id for each in book.open()] == [GRACE, MARY]
+    book.store.transact(lambda: book.store.delete_invocation(GRACE))
+    again = replace(an_invocation(JOAN), restarted_from=MARY)
+    book.store.transact(lambda: book.store.put_invocation(again))
+    book.append(run(1), telling(1, 17), to=JOAN)
+    assert [each.place.invocation_id for each in book.open()] == [MARY, JOAN], "though one between is purged"
     book.append(answer(17), to=MARY)
-    assert [each.place.invocation_id for each in book.open()] == [GRACE]
+    assert [each.place.invocation_id for each in book.open()] == [JOAN]
 
 
 def test_one_result_may_tell_of_several_and_several_of_one(book: Book) -> None:

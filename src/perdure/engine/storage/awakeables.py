@@ -59,10 +59,7 @@ _SIGNALS = (
     "SELECT position, payload, appended_at_ms FROM journal "
     f"WHERE invocation_id = ? AND type = {MessageType.SIGNAL:d}"
 )
-_LINEAGE = (
-    "WITH RECURSIVE lineage (id) AS (VALUES (?) UNION SELECT i.restarted_from FROM lineage l "
-    "JOIN invocation i ON i.id = l.id WHERE i.restarted_from IS NOT NULL) SELECT id FROM lineage"
-)
+_RESTARTED = "SELECT 1 FROM invocation WHERE id = ? AND restarted_from IS NOT NULL"
 _ADD = "INSERT INTO awakeable VALUES (?, ?, ?, ?, ?, NULL, NULL)"
 _ANSWER = (
     "UPDATE awakeable SET closed_at_ms = ?, answer_position = ? "
@@ -76,7 +73,11 @@ _CLOSE_ENDED = (
 
 
 def build(connection: sqlite3.Connection) -> None:
-    """Make the table from the journals, and anew if it is there."""
+    """Make the table from the journals, and anew if it is there.
+
+    A step of the migrations calls it, on a file as that step finds it: whoever changes the table `journal` in
+    a later one keeps what this reads for that step.
+    """
     connection.execute("DROP TABLE IF EXISTS awakeable")
     for statement in _CREATE:
         connection.execute(statement)
@@ -111,10 +112,11 @@ class Awakeables:
 
     def _tell(self, invocation_id: str, position: int, entry: Entry) -> None:
         told = list(ids.awakeables_in(entry.payload[:LOOKED_AT_BYTES]))
-        # A restarted invocation has a copy of another one's results. Of the awakeables that they tell of it
-        # waits for its own, with the same indices.
-        lineage = {whose for (whose,) in self._connection.execute(_LINEAGE, (invocation_id,))} if told else ()
-        signals = sorted({signal for whose, signal in told if whose in lineage})
+        foreign = any(whose != invocation_id for whose, _ in told)
+        # A restarted invocation has a copy of another one's results, perhaps of one that is purged. Of the
+        # awakeables that they tell of it waits for its own, with the same indices.
+        copied = foreign and self._connection.execute(_RESTARTED, (invocation_id,)).fetchone() is not None
+        signals = sorted({signal for whose, signal in told if whose == invocation_id or copied})
         if not signals:
             return
         name = self._name_of(invocation_id, position, entry.payload)
