@@ -17,7 +17,8 @@ _CLIENT_CLOSED_REQUEST = 499
 
 
 async def unless_abandoned(request: Request, work: Awaitable[T]) -> T:
-    """What `work` comes to; it is cancelled once the client has left. The request's body must have been read.
+    """What `work` comes to; it is cancelled once the client has left. A body that the request has must have
+    been read.
 
     Raises RequestError(499), which nobody hears, when the client has left.
     """

@@ -13,13 +13,14 @@ import httpx2
 
 from perdure.errors import CommandError, EngineUnreachable, RequestError
 from perdure.inspection.deployments import Deployment, Service, deployment_of, service_of
+from perdure.protocol.page_header import PAGE_HEADER
 
 _TIMEOUT = httpx2.Timeout(35, connect=5)  # a query may take 30 s
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 # A router's words (the last are our own ingress's), and not the admin API's about an invocation.
 _NO_SUCH_ROUTE = ("Not Found", "Method Not Allowed", "bad path")
 _TOO_LARGE = 413
-_OF_A_PAGE = {"x-perdure-page": "1"}
+_OF_A_PAGE = {PAGE_HEADER: "1"}
 
 Verb = Literal["cancel", "kill", "pause", "resume", "purge", "purge-journal", "restart-as-new"]
 AsgiApp = Any

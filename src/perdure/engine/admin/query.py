@@ -11,10 +11,9 @@ from perdure.abandoned import unless_abandoned
 from perdure.engine.introspection.processes import QueryProcesses
 from perdure.engine.request_body import read_body
 from perdure.errors import RequestError
+from perdure.protocol.page_header import PAGE_HEADER
 
 QUERY_BYTES_MAX = 4 * 1024 * 1024
-PAGE_HEADER = "x-perdure-page"
-"""Who sends it asks for what a page shows, little and often."""
 
 
 class _Query(BaseModel):
